@@ -1,0 +1,289 @@
+//! Where the root keys are kept, and how they are changed without ever leaving a file that opens too little.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::iter;
+use std::path::{Path, PathBuf};
+
+use age::secrecy::SecretString;
+use letterkeep_model::Entropy;
+use zeroize::Zeroizing;
+
+use super::file::{self, MAX_LEN, MAX_ROOTS};
+use super::{Root, RootId};
+use crate::{KeyBytes, Passphrase};
+
+/// Where the root keys are kept. Both kinds of file have mode 0600 and are replaced as a whole.
+pub enum RootSource {
+    /// A file with the keys as they are: whoever reads it, reads everything. For machines that start
+    /// without a person.
+    KeyFile(PathBuf),
+    /// The same text sealed with a passphrase in the age format (scrypt), so that `age -d` opens it too.
+    PassphraseFile {
+        /// The file.
+        path: PathBuf,
+        /// What opens it.
+        passphrase: Passphrase,
+    },
+}
+
+/// The root file cannot be used. Every text says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum RootError {
+    /// There is no such file.
+    #[error("there is no root key file {}; make one with `letterkeep init`, or restore its backup", .0.display())]
+    Missing(PathBuf),
+    /// A file is there already; it is never overwritten.
+    #[error("{} exists already; a root key file is never overwritten: move it away if it is not needed", .0.display())]
+    Exists(PathBuf),
+    /// Others than the owner can read or change the file.
+    #[error(
+        "{} is open to other users (mode {mode:04o}); type: chmod 600 '{}'. If somebody may have read it, \
+         rotate the root afterwards",
+        .path.display(), .path.display()
+    )]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The file is not a whole root file.
+    #[error("{} is damaged ({reason}); restore its backup", .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The passphrase does not open the file.
+    #[error("the passphrase does not open {}; check the spelling, the keyboard layout and which file it belongs to", .0.display())]
+    Passphrase(PathBuf),
+    /// The passphrase is too short for a new file.
+    #[error("the passphrase is too short: at least {} characters", Passphrase::MIN_CHARS)]
+    ShortPassphrase,
+    /// Configured is a key file, but the file is sealed with a passphrase.
+    #[error("{} is sealed with a passphrase, but the configuration names it as a plain key file; configure a passphrase", .0.display())]
+    Sealed(PathBuf),
+    /// Configured is a passphrase file, but the keys stand in the file as they are.
+    #[error("{} is not sealed, but the configuration names it as a passphrase file; configure it as a key file", .0.display())]
+    NotSealed(PathBuf),
+    /// Too many rotations were begun and none finished.
+    #[error("{} holds {MAX_ROOTS} root keys; finish the rotation that was begun before beginning another", .0.display())]
+    Full(PathBuf),
+    /// The operating system refused.
+    #[error("cannot {action} {}: {source}", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What was being done: `read`, `write`, `lock`.
+        action: &'static str,
+        /// What the operating system said.
+        source: io::Error,
+    },
+}
+
+impl RootSource {
+    /// The file.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::KeyFile(path) | Self::PassphraseFile { path, .. } => path,
+        }
+    }
+
+    /// Makes a new root and writes the file. The directory must exist. A file that is there already is
+    /// left alone.
+    pub fn create(&self, entropy: &dyn Entropy) -> Result<Root, RootError> {
+        let _lock = self.lock()?;
+        if fs::symlink_metadata(self.path()).is_ok() {
+            return Err(RootError::Exists(self.path().to_owned()));
+        }
+        if let Self::PassphraseFile { passphrase, .. } = self
+            && !passphrase.is_long_enough()
+        {
+            return Err(RootError::ShortPassphrase);
+        }
+        self.write(&[KeyBytes::generate(entropy)])
+    }
+
+    /// Reads the file.
+    pub fn open(&self) -> Result<Root, RootError> {
+        Ok(Root::from_keys(&self.read()?))
+    }
+
+    /// Begins a rotation: a new root becomes the current one, in the file first and then in `root`; the old
+    /// ones stay. Follow with wrapping every account key anew, then [`finish_rotation`](Self::finish_rotation).
+    ///
+    /// May be repeated after a crash: at worst a root stays in the file that wraps nothing.
+    pub fn begin_rotation(&self, root: &mut Root, entropy: &dyn Entropy) -> Result<(), RootError> {
+        let _lock = self.lock()?;
+        // What stands in the file counts, not what this process read from it a while ago.
+        let mut keys = self.read()?;
+        if keys.len() == MAX_ROOTS {
+            return Err(RootError::Full(self.path().to_owned()));
+        }
+        keys.insert(0, KeyBytes::generate(entropy));
+        *root = self.write(&keys)?;
+        Ok(())
+    }
+
+    /// Ends a rotation: drops every root but the current one and those `in_use`, the roots that some account
+    /// key in the key store (or in a backup of it that must stay readable) is still wrapped by.
+    ///
+    /// A dropped root is gone for good; with it, whatever only it could open.
+    pub fn finish_rotation(&self, root: &mut Root, in_use: &[RootId]) -> Result<(), RootError> {
+        let _lock = self.lock()?;
+        let mut keys = self.read()?;
+        let mut first = true;
+        keys.retain(|key| std::mem::take(&mut first) || in_use.contains(&RootId::of(key)));
+        *root = self.write(&keys)?;
+        Ok(())
+    }
+
+    fn read(&self) -> Result<Vec<KeyBytes>, RootError> {
+        let bytes = self.read_bytes()?;
+        let sealed = bytes.starts_with(b"age-encryption.org/");
+        match self {
+            Self::KeyFile(path) if sealed => Err(RootError::Sealed(path.clone())),
+            Self::KeyFile(_) => file::parse(&bytes).map_err(|error| self.damaged(&error)),
+            Self::PassphraseFile { path, .. } if file::parse(&bytes).is_ok() => Err(RootError::NotSealed(path.clone())),
+            Self::PassphraseFile { passphrase, .. } => {
+                file::parse(&self.unseal(&bytes, passphrase)?).map_err(|error| self.damaged(&error))
+            }
+        }
+    }
+
+    fn read_bytes(&self) -> Result<Zeroizing<Vec<u8>>, RootError> {
+        let io = |error| self.io("read", error);
+        let file = match File::open(self.path()) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(RootError::Missing(self.path().to_owned()));
+            }
+            Err(error) => return Err(io(error)),
+        };
+        let metadata = file.metadata().map_err(io)?;
+        if !metadata.is_file() {
+            return Err(self.damaged(&"not a regular file"));
+        }
+        refuse_exposed(self.path(), &metadata)?;
+        // One byte more than allowed tells a file that is too long; the capacity avoids copies by growth.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_LEN + 1));
+        file.take(MAX_LEN as u64 + 1).read_to_end(&mut bytes).map_err(io)?;
+        if bytes.len() > MAX_LEN {
+            return Err(self.damaged(&"too long"));
+        }
+        Ok(bytes)
+    }
+
+    fn unseal(&self, bytes: &[u8], passphrase: &Passphrase) -> Result<Zeroizing<Vec<u8>>, RootError> {
+        use age::DecryptError;
+
+        let mut identity = age::scrypt::Identity::new(SecretString::from(passphrase.as_str().to_owned()));
+        identity.set_max_work_factor(Passphrase::MAX_WORK_FACTOR);
+        let decryptor = age::Decryptor::new_buffered(bytes).map_err(|_| self.damaged(&"not an age file"))?;
+        if !decryptor.is_scrypt() {
+            return Err(self.damaged(&"an age file without a passphrase"));
+        }
+        let opened = decryptor.decrypt(iter::once(&identity as &dyn age::Identity));
+        let mut reader = opened.map_err(|error| match error {
+            DecryptError::DecryptionFailed | DecryptError::KeyDecryptionFailed | DecryptError::NoMatchingKeys => {
+                RootError::Passphrase(self.path().to_owned())
+            }
+            DecryptError::ExcessiveWork { .. } => self.damaged(&"its work factor is out of bounds"),
+            _ => self.damaged(&"its header was changed"),
+        })?;
+        let mut text = Zeroizing::new(Vec::with_capacity(MAX_LEN));
+        reader.read_to_end(&mut text).map_err(|_| self.damaged(&"its content was changed or cut off"))?;
+        Ok(text)
+    }
+
+    /// Replaces the file by one with `keys`: whatever happens in between, either the old or the new content
+    /// is there, whole.
+    fn write(&self, keys: &[KeyBytes]) -> Result<Root, RootError> {
+        let text = file::print(keys);
+        let bytes = match self {
+            Self::KeyFile(_) => text,
+            Self::PassphraseFile { passphrase, .. } => self.seal(&text, passphrase)?,
+        };
+        self.replace(&bytes).map_err(|error| self.io("write", error))?;
+        Ok(Root::from_keys(keys))
+    }
+
+    fn seal(&self, text: &[u8], passphrase: &Passphrase) -> Result<Zeroizing<Vec<u8>>, RootError> {
+        let mut recipient = age::scrypt::Recipient::new(SecretString::from(passphrase.as_str().to_owned()));
+        recipient.set_work_factor(passphrase.work_factor());
+        let sealed =
+            age::encrypt(&recipient, text).map_err(|error| self.io("write", io::Error::other(error.to_string())))?;
+        Ok(Zeroizing::new(sealed))
+    }
+
+    fn replace(&self, bytes: &[u8]) -> io::Result<()> {
+        let temporary = sibling(self.path(), ".new");
+        // Left by a crash; nobody else writes it, because the lock is held.
+        match fs::remove_file(&temporary) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let mut file = options.open(&temporary)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        drop(file);
+        fs::rename(&temporary, self.path())?;
+        sync_directory(self.path())
+    }
+
+    /// Two commands that change the file at once would each forget the other's root.
+    fn lock(&self) -> Result<File, RootError> {
+        let path = sibling(self.path(), ".lock");
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path);
+        let lock = lock.map_err(|error| self.io("lock", error))?;
+        lock.lock().map_err(|error| self.io("lock", error))?;
+        Ok(lock)
+    }
+
+    fn io(&self, action: &'static str, source: io::Error) -> RootError {
+        RootError::Io { path: self.path().to_owned(), action, source }
+    }
+
+    fn damaged(&self, reason: &dyn std::fmt::Display) -> RootError {
+        RootError::Damaged { path: self.path().to_owned(), reason: reason.to_string() }
+    }
+}
+
+fn sibling(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(suffix);
+    path.with_file_name(name)
+}
+
+#[cfg(unix)]
+fn refuse_exposed(path: &Path, metadata: &fs::Metadata) -> Result<(), RootError> {
+    use std::os::unix::fs::PermissionsExt;
+
+    let mode = metadata.permissions().mode() & 0o7777;
+    if mode & 0o077 == 0 { Ok(()) } else { Err(RootError::Exposed { path: path.to_owned(), mode }) }
+}
+
+#[cfg(not(unix))]
+fn refuse_exposed(_: &Path, _: &fs::Metadata) -> Result<(), RootError> {
+    Ok(())
+}
+
+/// A rename is durable only once the directory is.
+#[cfg(unix)]
+fn sync_directory(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(directory) if !directory.as_os_str().is_empty() => File::open(directory)?.sync_all(),
+        _ => File::open(".")?.sync_all(),
+    }
+}
+
+#[cfg(not(unix))]
+fn sync_directory(_: &Path) -> io::Result<()> {
+    Ok(())
+}

@@ -1,0 +1,70 @@
+use aws_lc_rs::hmac;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use letterkeep_model::Entropy;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use crate::{constant_time_eq, sha256};
+
+/// A random secret that is handed to a browser or mailed to a person: a session, a device cookie, an
+/// invitation. Only its hash is stored.
+///
+/// It cannot be printed by accident:
+/// ```compile_fail,E0277
+/// fn print(token: &letterkeep_vault::Token) -> String {
+///     format!("{token:?}")
+/// }
+/// ```
+#[derive(Zeroize, ZeroizeOnDrop)]
+pub struct Token([u8; 32]);
+
+impl Token {
+    /// A new token of 256 bits.
+    pub fn generate(entropy: &dyn Entropy) -> Self {
+        let mut token = Self([0; 32]);
+        entropy.fill(&mut token.0);
+        token
+    }
+
+    /// The form that is handed out: 43 characters of base64url, good for a cookie and a URL.
+    pub fn text(&self) -> Zeroizing<String> {
+        Zeroizing::new(URL_SAFE_NO_PAD.encode(self.0))
+    }
+
+    /// Reads the form that was handed out; `None` if it is not exactly that.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut bytes = Zeroizing::new([0; 33]);
+        let length = URL_SAFE_NO_PAD.decode_slice(text, &mut *bytes).ok()?;
+        let mut token = Self([0; 32]);
+        if length != token.0.len() {
+            return None;
+        }
+        token.0.copy_from_slice(&bytes[..length]);
+        Some(token)
+    }
+
+    /// What is stored and looked up: SHA-256. A fast hash is right here, because 256 random bits cannot be
+    /// guessed; a database thief learns nothing that a cookie would accept.
+    pub fn hash(&self) -> [u8; 32] {
+        sha256(&self.0)
+    }
+}
+
+/// The token that a form of this session carries against cross-site request forgery: HMAC-SHA-256 keyed by
+/// the session's token. It says nothing about the session's token and ends with it.
+pub fn csrf_token(session: &Token) -> String {
+    URL_SAFE_NO_PAD.encode(csrf_tag(session))
+}
+
+/// Whether `text` is the form token of `session`.
+pub fn verify_csrf_token(session: &Token, text: &str) -> bool {
+    let mut bytes = [0; 33];
+    match URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) {
+        Ok(length) => constant_time_eq(csrf_tag(session).as_ref(), &bytes[..length]),
+        Err(_) => false,
+    }
+}
+
+fn csrf_tag(session: &Token) -> hmac::Tag {
+    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &session.0), b"letterkeep csrf 1")
+}
