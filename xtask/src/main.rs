@@ -1,2 +1,52 @@
-//! .
-fn main() {}
+//! Everything that a developer or CI runs, as one Rust program: `cargo xtask --help`.
+//!
+//! It needs Rust and nothing else; what a verb wants beyond that it looks for, installs where it may, and otherwise
+//! names with the line to type. A rule of the repository is a function in `tidy/` with a planted violation as its test;
+//! that is also the most common change here.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to its terminal")]
+
+mod install;
+mod postgres;
+mod test;
+mod tidy;
+mod tools;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about = "What a developer of Letterkeep runs", version)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Run everything that CI runs: format, clippy, tidy, and all tests on both databases and in the browser
+    Test,
+    /// Check the rules of the repository
+    Tidy,
+    /// Run a private PostgreSQL for tests until Ctrl-C and print the line to export
+    Postgres,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse().verb) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(verb: &Verb) -> Result<ExitCode> {
+    match verb {
+        Verb::Test => test::run(),
+        Verb::Tidy => tidy::check(tools::root()).map(|()| ExitCode::SUCCESS),
+        Verb::Postgres => postgres::foreground(),
+    }
+}
