@@ -1,0 +1,80 @@
+/// Why the database could not do what was asked. Texts name no value of any row.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A unique index or primary key refused a row; the name of the constraint or of its columns.
+    #[error("a row with the same {0} exists already")]
+    Conflict(String),
+    /// Another process holds the database and did not let go in time.
+    #[error("the database is locked by another process; is a second service running on the same data directory?")]
+    Locked,
+    /// No space left.
+    #[error("the disk that holds the database is full; nothing was changed. Free some space and try again")]
+    Full,
+    /// The file is damaged or not a database.
+    #[error("the database file is damaged or not a database; restore it from a backup")]
+    Corrupt,
+    /// The file or server cannot be opened or reached.
+    #[error("the database cannot be opened: {0}")]
+    Unavailable(String),
+    /// The schema could not be brought up to date.
+    #[error("the database schema could not be migrated: {0}")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    /// A stored value is not of the shape that this version writes.
+    #[error("a stored value has an unknown shape: {0}")]
+    Shape(&'static str),
+    /// Anything else that the driver reports.
+    #[error("database error: {0}")]
+    Driver(#[source] sqlx::Error),
+}
+
+impl Error {
+    /// Whether a unique index or primary key refused the row.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Conflict(_))
+    }
+
+    /// Whether the same transaction may succeed if it is simply run again.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Locked => true,
+            Self::Driver(sqlx::Error::Database(error)) => {
+                // serialization_failure and deadlock_detected (PostgreSQL, appendix A).
+                matches!(error.code().as_deref(), Some("40001" | "40P01"))
+            }
+            Self::Driver(sqlx::Error::PoolTimedOut | sqlx::Error::Io(_)) => true,
+            _ => false,
+        }
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Database(inner) => {
+                if inner.is_unique_violation() {
+                    let what = inner.constraint().map_or_else(
+                        // SQLite says "UNIQUE constraint failed: table.column, …": columns, never values.
+                        || inner.message().rsplit(": ").next().unwrap_or("key").to_owned(),
+                        str::to_owned,
+                    );
+                    return Self::Conflict(what);
+                }
+                // SQLite: extended result codes, the primary code in the low byte. PostgreSQL: SQLSTATE.
+                match inner.code().as_deref() {
+                    Some("53100") => Self::Full,
+                    Some("55P03") => Self::Locked,
+                    Some("XX001" | "XX002") => Self::Corrupt,
+                    Some(code) => match code.parse::<u32>().map(|code| code & 0xff) {
+                        Ok(5 | 6) if code.len() < 5 => Self::Locked,
+                        Ok(13) if code.len() < 5 => Self::Full,
+                        Ok(11 | 26) if code.len() < 5 => Self::Corrupt,
+                        Ok(14) if code.len() < 5 => Self::Unavailable("the file cannot be opened".into()),
+                        _ => Self::Driver(error),
+                    },
+                    None => Self::Driver(error),
+                }
+            }
+            _ => Self::Driver(error),
+        }
+    }
+}

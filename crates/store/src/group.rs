@@ -1,0 +1,171 @@
+//! Group commit for SQLite: many logical transactions, one write connection, few disk flushes.
+//!
+//! The writer's connection stands behind a fair mutex. A logical transaction holds the mutex and is a SAVEPOINT
+//! inside a physical transaction; to commit it releases the savepoint, joins the list of those who wait for
+//! durability, frees the mutex, and queues for it again *behind the writers that wait already*. They add their
+//! savepoints to the same physical transaction. Whoever of the group gets the mutex back first runs COMMIT for all.
+//! Alone, a transaction commits at once; under load the cost of a flush is shared by everybody who waited for it.
+//!
+//! A commit is confirmed only after the physical COMMIT. If that fails, every member of the group is told so.
+
+use std::sync::Arc;
+
+use sqlx::SqliteConnection;
+use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
+
+use crate::Error;
+
+/// How many transactions may share one COMMIT at most: bounds what a single failed flush can take with it.
+const GROUP: usize = 256;
+
+/// The one connection that writes.
+#[derive(Clone)]
+pub(crate) struct Writer(Arc<Mutex<State>>);
+
+pub(crate) struct State {
+    connection: SqliteConnection,
+    open: bool,
+    waiting: Vec<oneshot::Sender<Result<(), Failed>>>,
+}
+
+/// The shared COMMIT failed; the message says how. Cloned to every member of the group.
+#[derive(Clone)]
+enum Failed {
+    Full,
+    Locked,
+    Other(String),
+}
+
+impl From<&Error> for Failed {
+    fn from(error: &Error) -> Self {
+        match error {
+            Error::Full => Self::Full,
+            Error::Locked => Self::Locked,
+            other => Self::Other(other.to_string()),
+        }
+    }
+}
+
+impl From<Failed> for Error {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Full => Self::Full,
+            Failed::Locked => Self::Locked,
+            Failed::Other(message) => Self::Unavailable(message),
+        }
+    }
+}
+
+impl Writer {
+    pub(crate) fn new(connection: SqliteConnection) -> Self {
+        Self(Arc::new(Mutex::new(State { connection, open: false, waiting: Vec::new() })))
+    }
+
+    /// Begins a logical transaction; waits until the writers before it are done.
+    pub(crate) async fn begin(&self) -> Result<Write, Error> {
+        let mut state = self.0.clone().lock_owned().await;
+        if state.waiting.len() >= GROUP {
+            state.settle().await;
+        }
+        if !state.open {
+            run(&mut state.connection, "BEGIN IMMEDIATE").await?;
+            state.open = true;
+        }
+        // Armed before the savepoint exists: a caller that is cancelled here must not leave one behind.
+        let mut write = Write { state: Some(state), writer: self.clone() };
+        run(write.connection(), "SAVEPOINT piece").await?;
+        Ok(write)
+    }
+
+    /// Closes the connection after everybody's work is durable.
+    pub(crate) async fn close(&self) {
+        let mut state = self.0.lock().await;
+        state.settle().await;
+        let _ = run(&mut state.connection, "PRAGMA wal_checkpoint(TRUNCATE)").await;
+    }
+}
+
+impl State {
+    /// Makes everything released so far durable and tells those who wait.
+    async fn settle(&mut self) {
+        if !self.open {
+            return;
+        }
+        let outcome = run(&mut self.connection, "COMMIT").await;
+        if outcome.is_err() {
+            // The physical transaction may have ended by itself (disk full, I/O error); then this fails, rightly.
+            let _ = run(&mut self.connection, "ROLLBACK").await;
+        }
+        self.open = false;
+        let outcome = outcome.as_ref().map_err(Failed::from).copied();
+        for waiting in self.waiting.drain(..) {
+            let _ = waiting.send(outcome.clone());
+        }
+    }
+
+    /// Undoes the current savepoint; if even that fails, the whole group is lost and told so.
+    async fn undo(&mut self) {
+        let undone = run(&mut self.connection, "ROLLBACK TO piece").await;
+        let released = run(&mut self.connection, "RELEASE piece").await;
+        if let Err(error) = undone.and(released) {
+            let _ = run(&mut self.connection, "ROLLBACK").await;
+            self.open = false;
+            for waiting in self.waiting.drain(..) {
+                let _ = waiting.send(Err(Failed::from(&error)));
+            }
+        } else if self.waiting.is_empty() {
+            // Nobody waits for durability: end the physical transaction, so that no lock is held.
+            self.settle().await;
+        }
+    }
+}
+
+/// A logical write transaction. Dropping it undoes it.
+pub(crate) struct Write {
+    state: Option<OwnedMutexGuard<State>>,
+    writer: Writer,
+}
+
+impl Write {
+    #[expect(clippy::expect_used, reason = "the guard is taken only by commit and drop, which consume the value")]
+    pub(crate) fn connection(&mut self) -> &mut SqliteConnection {
+        &mut self.state.as_mut().expect("an open transaction holds the writer").connection
+    }
+
+    pub(crate) async fn commit(mut self) -> Result<(), Error> {
+        run(self.connection(), "RELEASE piece").await?;
+        let Some(mut state) = self.state.take() else { return Ok(()) };
+        let (confirm, confirmed) = oneshot::channel();
+        state.waiting.push(confirm);
+        drop(state);
+        // In a task of its own: a caller that goes away must not leave the group without anybody to commit it.
+        let writer = self.writer.clone();
+        tokio::spawn(async move {
+            let mut state = writer.0.lock().await;
+            // If somebody of the group was faster, nothing is left to settle.
+            if !state.waiting.is_empty() {
+                state.settle().await;
+            }
+        });
+        match confirmed.await {
+            Ok(outcome) => outcome.map_err(Error::from),
+            Err(_) => Err(Error::Unavailable("the writer has gone".into())),
+        }
+    }
+}
+
+impl Drop for Write {
+    fn drop(&mut self) {
+        if let Some(mut state) = self.state.take()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            // The guard travels with the task: nobody else writes before the savepoint is undone.
+            runtime.spawn(async move { state.undo().await });
+        }
+    }
+}
+
+async fn run(connection: &mut SqliteConnection, sql: &'static str) -> Result<(), Error> {
+    sqlx::raw_sql(sql).execute(connection).await?;
+    Ok(())
+}
