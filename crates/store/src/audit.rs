@@ -93,8 +93,18 @@ pub async fn append_as(
     };
     row.hash = entry_hash(account, &row).to_vec();
     exec!(
-        tx, INSERT, account, row.seq, row.at, &row.actor, &row.action, &row.object, &row.detail, row.request_id,
-        &row.prev_hash, &row.hash
+        tx,
+        INSERT,
+        account,
+        row.seq,
+        row.at,
+        &row.actor,
+        &row.action,
+        &row.object,
+        &row.detail,
+        row.request_id,
+        &row.prev_hash,
+        &row.hash
     )?;
     exec!(tx, ADVANCE, account, row.seq, &row.hash)?;
     Ok(())
@@ -124,9 +134,7 @@ pub async fn verify(tx: &mut Tx, account: Id<kind::Account>) -> Result<Chain, Er
             break;
         }
         for row in rows {
-            let fits = row.seq == seq + 1
-                && row.prev_hash == hash
-                && row.hash == entry_hash(account.uuid(), &row);
+            let fits = row.seq == seq + 1 && row.prev_hash == hash && row.hash == entry_hash(account.uuid(), &row);
             if !fits {
                 return Ok(Chain::BrokenAt(seq + 1));
             }

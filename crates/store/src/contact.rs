@@ -1,3 +1,5 @@
 //! .
 
 statements! {}
+
+bulk_statements! {}

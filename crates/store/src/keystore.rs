@@ -28,6 +28,7 @@ statements! {
     DELETE_BEFORE = "DELETE FROM account_key WHERE account_id = $1 AND purpose = 'data' AND version < $2";
     DELETE_ACCOUNT = "DELETE FROM account_key WHERE account_id = $1";
     COUNT = "SELECT COUNT(*) FROM account_key";
+    ROOTS = "SELECT DISTINCT root_id FROM account_key";
     ACCOUNTS = "SELECT DISTINCT account_id FROM account_key WHERE account_id > $1 ORDER BY account_id LIMIT $2";
 }
 
@@ -44,7 +45,9 @@ pub enum KeyStoreError {
     #[error("the account has no keys in this key store")]
     NoKeys,
     /// A wrapped key does not open under the root key.
-    #[error("a stored key does not open under the root key: the key store and the root key do not belong together, or the key store was changed")]
+    #[error(
+        "a stored key does not open under the root key: the key store and the root key do not belong together, or the key store was changed"
+    )]
     Wrapped,
     /// The root key file could not be read or replaced.
     #[error(transparent)]
@@ -92,13 +95,8 @@ impl KeyStore {
         entropy: &dyn Entropy,
     ) -> Result<Self, KeyStoreError> {
         let root = source.open()?;
-        let store = Self {
-            db,
-            root: Arc::new(RwLock::new(root)),
-            source: Arc::new(source),
-            clock,
-            open: Arc::default(),
-        };
+        let store =
+            Self { db, root: Arc::new(RwLock::new(root)), source: Arc::new(source), clock, open: Arc::default() };
         match store.keyring(Id::NIL).await {
             Err(KeyStoreError::NoKeys) => store.create(Id::NIL, entropy).await?,
             found => drop(found?),
@@ -137,7 +135,7 @@ impl KeyStore {
             return Ok(opened.keyring.clone());
         }
         let mut tx = self.db.read().await?;
-        let rows = all!(tx, OF_ACCOUNT => KeyRow, account.uuid())?;
+        let rows = all!(&mut tx, OF_ACCOUNT => KeyRow, account.uuid())?;
         drop(tx);
         let keyring = Arc::new(self.open_rows(account, &rows, now)?);
         let mut kept = self.kept();
@@ -160,16 +158,20 @@ impl KeyStore {
     /// key store together with the root key of its time.
     pub async fn destroy(&self, account: Id<kind::Account>) -> Result<(), KeyStoreError> {
         let mut tx = self.db.write().await?;
-        exec!(tx, DELETE_ACCOUNT, account.uuid())?;
+        exec!(&mut tx, DELETE_ACCOUNT, account.uuid())?;
         tx.commit().await?;
         self.forget(account);
         Ok(())
     }
 
     /// Accounts that have keys, in order of id, after `after`.
-    pub async fn accounts(&self, after: Id<kind::Account>, limit: i64) -> Result<Vec<Id<kind::Account>>, KeyStoreError> {
+    pub async fn accounts(
+        &self,
+        after: Id<kind::Account>,
+        limit: i64,
+    ) -> Result<Vec<Id<kind::Account>>, KeyStoreError> {
         let mut tx = self.db.read().await?;
-        let rows = all!(tx, ACCOUNTS => (Uuid,), after.uuid(), limit)?;
+        let rows = all!(&mut tx, ACCOUNTS => (Uuid,), after.uuid(), limit)?;
         Ok(rows.into_iter().map(|(id,)| Id::from_uuid(id)).collect())
     }
 
@@ -189,7 +191,7 @@ impl KeyStore {
         };
         loop {
             let mut tx = self.db.write().await?;
-            let rows = all!(tx, OTHER_ROOT => KeyRow, &current.as_bytes()[..], 500)?;
+            let rows = all!(&mut tx, OTHER_ROOT => KeyRow, &current.as_bytes()[..], 500)?;
             if rows.is_empty() {
                 break;
             }
@@ -201,14 +203,26 @@ impl KeyStore {
                     root.wrap(&slot, &key, entropy)
                 };
                 rewrapped += exec!(
-                    tx, REWRAP, row.account_id, &row.purpose, row.version, &wrapped.root.as_bytes()[..], &wrapped.bytes,
+                    &mut tx,
+                    REWRAP,
+                    row.account_id,
+                    &row.purpose,
+                    row.version,
+                    &wrapped.root.as_bytes()[..],
+                    &wrapped.bytes,
                     &row.root_id
                 )?;
             }
             tx.commit().await?;
         }
+        let mut tx = self.db.read().await?;
+        let in_use: Vec<RootId> = all!(&mut tx, ROOTS => (Vec<u8>,))?
+            .iter()
+            .map(|(root,)| RootId::from_slice(root).ok_or(KeyStoreError::Wrapped))
+            .collect::<Result<_, _>>()?;
+        drop(tx);
         let mut root = self.root.write().unwrap_or_else(PoisonError::into_inner);
-        self.source.finish_rotation(&mut root)?;
+        self.source.finish_rotation(&mut root, &in_use)?;
         Ok(rewrapped)
     }
 
@@ -222,7 +236,8 @@ impl KeyStore {
     ) -> Result<u32, KeyStoreError> {
         let rows = all!(tx, OF_ACCOUNT => KeyRow, account.uuid())?;
         let newest = rows.iter().filter(|row| row.purpose == KeyPurpose::Data.name()).map(|row| row.version).max();
-        let version = u32::try_from(newest.ok_or(KeyStoreError::NoKeys)? + 1).map_err(|_| Error::Shape("key version"))?;
+        let version =
+            u32::try_from(newest.ok_or(KeyStoreError::NoKeys)? + 1).map_err(|_| Error::Shape("key version"))?;
         let slot = WrapSlot { account, purpose: KeyPurpose::Data, version };
         self.insert(tx, slot, self.clock.now(), usable_from, entropy).await?;
         Ok(version)
@@ -252,8 +267,15 @@ impl KeyStore {
             root.wrap(&slot, &KeyBytes::generate(entropy), entropy)
         };
         exec!(
-            tx, INSERT, slot.account.uuid(), slot.purpose.name(), i64::from(slot.version), &wrapped.root.as_bytes()[..],
-            &wrapped.bytes, created_at.micros(), usable_from.micros()
+            tx,
+            INSERT,
+            slot.account.uuid(),
+            slot.purpose.name(),
+            i64::from(slot.version),
+            &wrapped.root.as_bytes()[..],
+            &wrapped.bytes,
+            created_at.micros(),
+            usable_from.micros()
         )?;
         Ok(())
     }
@@ -297,6 +319,6 @@ fn wrap_slot(row: &KeyRow) -> Result<WrapSlot, KeyStoreError> {
 }
 
 fn unwrap(root: &Root, slot: &WrapSlot, row: &KeyRow) -> Result<KeyBytes, KeyStoreError> {
-    let id = RootId::try_from(row.root_id.as_slice()).map_err(|_| KeyStoreError::Wrapped)?;
+    let id = RootId::from_slice(&row.root_id).ok_or(KeyStoreError::Wrapped)?;
     root.unwrap(slot, id, &row.wrapped).map_err(|_| KeyStoreError::Wrapped)
 }

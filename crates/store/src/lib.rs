@@ -97,6 +97,15 @@ pub fn statements() -> Vec<&'static Sql> {
     .concat()
 }
 
+/// A bulk statement's name and its texts for two rows on SQLite and PostgreSQL, for the same test.
+pub fn bulk_statements() -> Vec<(&'static str, String, String)> {
+    let all: &[&[&sql::Bulk]] = &[contact::BULK];
+    all.concat()
+        .into_iter()
+        .map(|bulk| (bulk.name, bulk.text(2, false).to_string(), bulk.text(2, true).to_string()))
+        .collect()
+}
+
 /// Every statement on the key store's schema.
 pub fn key_statements() -> Vec<&'static Sql> {
     [keystore::STATEMENTS, rotation::STATEMENTS].concat()

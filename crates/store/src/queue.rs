@@ -120,8 +120,16 @@ pub struct DeadJob {
 /// Enqueues a job in the caller's transaction. Yields `false` if `dedup` found one that waits or runs already.
 pub async fn enqueue(ctx: &Ctx, tx: &mut Tx, job: NewJob<'_>) -> Result<bool, Error> {
     let made = exec!(
-        tx, INSERT, ctx.new_id::<kind::Job>().uuid(), ctx.account.uuid(), job.kind, &job.payload, job.dedup.as_deref(),
-        i64::from(job.max_attempts), job.run_at.micros(), ctx.now().micros()
+        tx,
+        INSERT,
+        ctx.new_id::<kind::Job>().uuid(),
+        ctx.account.uuid(),
+        job.kind,
+        &job.payload,
+        job.dedup.as_deref(),
+        i64::from(job.max_attempts),
+        job.run_at.micros(),
+        ctx.now().micros()
     )?;
     Ok(made == 1)
 }
@@ -129,8 +137,8 @@ pub async fn enqueue(ctx: &Ctx, tx: &mut Tx, job: NewJob<'_>) -> Result<bool, Er
 /// Claims the job that has been due longest, if any, for `lease`. First frees jobs whose worker has vanished.
 pub async fn claim(db: &Db, now: Timestamp, lease: Duration) -> Result<Option<ClaimedJob>, Error> {
     let mut tx = db.write().await?;
-    exec!(tx, EXPIRE, now.micros())?;
-    let job = optional!(tx, CLAIM => ClaimedJob, now.micros(), now.plus(lease).micros())?;
+    exec!(&mut tx, EXPIRE, now.micros())?;
+    let job = optional!(&mut tx, CLAIM => ClaimedJob, now.micros(), now.plus(lease).micros())?;
     tx.commit().await?;
     Ok(job)
 }

@@ -39,7 +39,9 @@ const BATCH: i64 = 500;
 pub enum RotationError {
     /// A record does not open: it was changed, or moved from another row. The rotation stops before it; the old key
     /// is kept.
-    #[error("a sealed record in table {table}, row {row}, does not open; the rotation stopped there and kept the old key")]
+    #[error(
+        "a sealed record in table {table}, row {row}, does not open; the rotation stopped there and kept the old key"
+    )]
     Record {
         /// The table.
         table: &'static str,
@@ -101,12 +103,12 @@ pub async fn advance(ctx: &Ctx, store: &Store, account: Id<kind::Account>) -> Re
     let mut keys = store.keys.db().write().await?;
     if left > 0 {
         // Work that began before the new version sealed has written since: sweep once more from the start.
-        exec!(keys, PROGRESS, rotation.rotation_id, TABLES[0].name, Uuid::nil(), 0i64)?;
+        exec!(&mut keys, PROGRESS, rotation.rotation_id, TABLES[0].name, Uuid::nil(), 0i64)?;
         keys.commit().await?;
         return Ok(Progress::Waiting(ctx.now(), rotation.resealed as u64));
     }
     store.keys.delete_before(&mut keys, account, rotation.target).await?;
-    exec!(keys, FINISH, rotation.rotation_id, ctx.now().micros())?;
+    exec!(&mut keys, FINISH, rotation.rotation_id, ctx.now().micros())?;
     keys.commit().await?;
     store.keys.forget(account);
     Ok(Progress::Done(rotation.resealed as u64))
@@ -129,8 +131,14 @@ async fn open_or_start(ctx: &Ctx, store: &Store, account: Id<kind::Account>) -> 
         started_at: now.micros(),
     };
     exec!(
-        &mut keys, START, rotation.rotation_id, account.uuid(), rotation.target, &rotation.sealed_table,
-        rotation.after_row, rotation.started_at
+        &mut keys,
+        START,
+        rotation.rotation_id,
+        account.uuid(),
+        rotation.target,
+        &rotation.sealed_table,
+        rotation.after_row,
+        rotation.started_at
     )?;
     keys.commit().await?;
     store.keys.forget(account);

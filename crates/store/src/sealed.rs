@@ -49,7 +49,6 @@ macro_rules! sealed_tables {
                     Column { table: stringify!($table), column: stringify!($column), class: Class::$class };
             )*)*
         }
-        #[expect(non_upper_case_globals, reason = "one module a table, named like it")]
         mod texts {
             $(pub(super) mod $table {
                 use crate::sql::Sql;
@@ -93,7 +92,7 @@ macro_rules! sealed_tables {
     (@list $a:ident) => { concat!(", ", stringify!($a), ", NULL") };
     (@list $a:ident $b:ident) => { concat!(", ", stringify!($a), ", ", stringify!($b)) };
     (@replace $table:ident $id:ident $a:ident) => { concat!("UPDATE ", stringify!($table), " SET ", stringify!($a),
-        " = COALESCE($3, $4), key_version = $5 WHERE account_id = $1 AND ", stringify!($id), " = $2 AND key_version = $6") };
+        " = COALESCE($3, $4, ", stringify!($a), "), key_version = $5 WHERE account_id = $1 AND ", stringify!($id), " = $2 AND key_version = $6") };
     (@replace $table:ident $id:ident $a:ident $b:ident) => { concat!("UPDATE ", stringify!($table), " SET ", stringify!($a),
         " = $3, ", stringify!($b), " = $4, key_version = $5 WHERE account_id = $1 AND ", stringify!($id),
         " = $2 AND key_version = $6") };
@@ -155,9 +154,8 @@ pub async fn replace(
 ) -> Result<bool, Error> {
     let replace = table.replace;
     let [first, second] = &row.records;
-    let changed = exec!(
-        tx, replace, account.uuid(), row.id, first.as_deref(), second.as_deref(), target, row.key_version
-    )?;
+    let changed =
+        exec!(tx, replace, account.uuid(), row.id, first.as_deref(), second.as_deref(), target, row.key_version)?;
     Ok(changed == 1)
 }
 

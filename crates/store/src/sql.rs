@@ -148,18 +148,23 @@ macro_rules! bulk_exec {
                 changed += match &mut *$tx {
                     $crate::db::Tx::Sqlite(tx) => {
                         let mut $query = sqlx::query(sqlx::AssertSqlSafe($bulk.text(piece.len(), false)));
-                        for $row in piece { $query = $bind; }
+                        for $row in piece {
+                            $query = $bind;
+                        }
                         $query.execute(tx.connection()).await?.rows_affected()
                     }
                     $crate::db::Tx::Postgres(tx) => {
                         let mut $query = sqlx::query(sqlx::AssertSqlSafe($bulk.text(piece.len(), true)));
-                        for $row in piece { $query = $bind; }
+                        for $row in piece {
+                            $query = $bind;
+                        }
                         $query.execute(&mut **tx).await?.rows_affected()
                     }
                 };
             }
             Ok::<u64, $crate::Error>(changed)
-        }.await
+        }
+        .await
     };
 }
 
@@ -171,20 +176,23 @@ macro_rules! bulk_all {
             for piece in $rows.chunks($crate::sql::Bulk::ROWS) {
                 match &mut *$tx {
                     $crate::db::Tx::Sqlite(tx) => {
-                        let mut $query =
-                            sqlx::query_as::<_, $out>(sqlx::AssertSqlSafe($bulk.text(piece.len(), false)));
-                        for $row in piece { $query = $bind; }
+                        let mut $query = sqlx::query_as::<_, $out>(sqlx::AssertSqlSafe($bulk.text(piece.len(), false)));
+                        for $row in piece {
+                            $query = $bind;
+                        }
                         found.append(&mut $query.fetch_all(tx.connection()).await?);
                     }
                     $crate::db::Tx::Postgres(tx) => {
-                        let mut $query =
-                            sqlx::query_as::<_, $out>(sqlx::AssertSqlSafe($bulk.text(piece.len(), true)));
-                        for $row in piece { $query = $bind; }
+                        let mut $query = sqlx::query_as::<_, $out>(sqlx::AssertSqlSafe($bulk.text(piece.len(), true)));
+                        for $row in piece {
+                            $query = $bind;
+                        }
                         found.append(&mut $query.fetch_all(&mut **tx).await?);
                     }
                 }
             }
             Ok::<Vec<$out>, $crate::Error>(found)
-        }.await
+        }
+        .await
     };
 }

@@ -10,10 +10,12 @@
 #[cfg(feature = "browser")]
 pub mod browser;
 mod clock;
+mod database;
 mod entropy;
 pub mod postgres;
 mod skip;
 
 pub use clock::MockClock;
+pub use database::{TestHouse, for_each_database};
 pub use entropy::SeededEntropy;
 pub use skip::skipped;

@@ -42,6 +42,8 @@ pub struct Keyring {
     pub(crate) account: Id<kind::Account>,
     /// Highest version first.
     pub(crate) versions: Vec<Version>,
+    /// Where in `versions` the version stands that new records are sealed under.
+    pub(crate) current: usize,
     index: [hmac::Key; IndexField::ALL.len()],
     pub(crate) link: hmac::Key,
 }
@@ -69,10 +71,24 @@ pub enum KeyringError {
 }
 
 impl Keyring {
-    /// Makes the ring of `account` from its data keys by version, its index key and its link key.
+    /// Makes the ring of `account` from its data keys by version, its index key and its link key. New records are
+    /// sealed under the highest version.
     pub fn new(
         account: Id<kind::Account>,
         data: Vec<(u32, KeyBytes)>,
+        index: &KeyBytes,
+        link: &KeyBytes,
+    ) -> Result<Self, KeyringError> {
+        let highest = data.iter().map(|(number, _)| *number).max().ok_or(KeyringError::NoDataKey)?;
+        Self::with_current(account, data, highest, index, link)
+    }
+
+    /// The same, but new records are sealed under the version `current`: while an account's key is rotated, every
+    /// process must be able to read the new version before the first one writes it.
+    pub fn with_current(
+        account: Id<kind::Account>,
+        data: Vec<(u32, KeyBytes)>,
+        current: u32,
         index: &KeyBytes,
         link: &KeyBytes,
     ) -> Result<Self, KeyringError> {
@@ -85,15 +101,14 @@ impl Keyring {
             })
             .collect::<Vec<_>>();
         versions.sort_by_key(|version| std::cmp::Reverse(version.number));
-        if versions.is_empty() {
-            return Err(KeyringError::NoDataKey);
-        }
+        let current = versions.iter().position(|version| version.number == current).ok_or(KeyringError::NoDataKey)?;
         if let Some(pair) = versions.windows(2).find(|pair| pair[0].number == pair[1].number) {
             return Err(KeyringError::VersionTwice(pair[0].number));
         }
         Ok(Self {
             account,
             versions,
+            current,
             index: IndexField::ALL.map(|field| mac_key(index, &[id, field.label()])),
             link: mac_key(link, &[id, b"link"]),
         })
@@ -104,9 +119,9 @@ impl Keyring {
         self.account
     }
 
-    /// The version of the data key that new records are sealed under: the highest.
+    /// The version of the data key that new records are sealed under.
     pub fn version(&self) -> u32 {
-        self.versions[0].number
+        self.versions[self.current].number
     }
 
     /// The blind index of a value: HMAC-SHA-256 under a key of this account and field, cut to 16 bytes.

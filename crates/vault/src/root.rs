@@ -160,6 +160,11 @@ impl Root {
         self.keys[0].0
     }
 
+    /// Whether an older root is still there: a rotation has begun and is not finished.
+    pub fn is_rotating(&self) -> bool {
+        self.ids().nth(1).is_some()
+    }
+
     /// Every open root, the current one first.
     pub fn ids(&self) -> impl Iterator<Item = RootId> + '_ {
         self.keys.iter().map(|(id, _)| *id)

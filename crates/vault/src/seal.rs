@@ -86,7 +86,7 @@ impl Keyring {
     /// At most 2³² records may be sealed under one version and class (NIST SP 800-38D §8.3); see the crate's
     /// documentation.
     pub fn seal(&self, slot: &Slot<'_>, plain: &[u8], entropy: &dyn Entropy) -> Vec<u8> {
-        let version = &self.versions[0];
+        let version = &self.versions[self.current];
         let header = header(version.number);
         let nonce = entropy.bytes::<NONCE_LEN>();
         let mut sealed = vec![0; SEAL_OVERHEAD + plain.len()];
