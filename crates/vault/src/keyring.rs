@@ -124,6 +124,11 @@ impl Keyring {
         self.versions[self.current].number
     }
 
+    /// Every version of the data key that the ring opens, the highest first.
+    pub fn versions(&self) -> impl Iterator<Item = u32> + '_ {
+        self.versions.iter().map(|version| version.number)
+    }
+
     /// The blind index of a value: HMAC-SHA-256 under a key of this account and field, cut to 16 bytes.
     ///
     /// Equal values give equal indexes, and nothing else can be learnt without the key. The caller
@@ -133,5 +138,59 @@ impl Keyring {
         let mut index = [0; 16];
         index.copy_from_slice(&tag.as_ref()[..16]);
         index
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use letterkeep_model::SystemEntropy;
+
+    use super::*;
+    use crate::fixture::{account, key, ring};
+
+    #[test]
+    fn the_highest_version_is_the_current_one() {
+        let ring = Keyring::new(account(1), vec![(2, key(2)), (9, key(9)), (1, key(1))], &key(50), &key(51)).unwrap();
+        assert_eq!((ring.version(), ring.account()), (9, account(1)));
+        assert_eq!(ring.versions().collect::<Vec<_>>(), [9, 2, 1]);
+    }
+
+    #[test]
+    fn keys_that_make_no_sense_make_no_ring() {
+        let refused = |data| Keyring::new(account(1), data, &key(50), &key(51)).err();
+        assert_eq!(refused(vec![]), Some(KeyringError::NoDataKey));
+        assert_eq!(refused(vec![(3, key(1)), (4, key(2)), (3, key(3))]), Some(KeyringError::VersionTwice(3)));
+    }
+
+    #[test]
+    fn a_blind_index_depends_on_value_field_account_and_key() {
+        let index = |account, index, field, value: &str| {
+            let data = KeyBytes::generate(&SystemEntropy);
+            let ring = Keyring::new(account, vec![(1, data)], &key(index), &KeyBytes::generate(&SystemEntropy));
+            ring.unwrap().blind_index(field, value.as_bytes())
+        };
+        let one = index(account(1), 50, IndexField::ContactEmail, "a@example.org");
+        assert_eq!(one, index(account(1), 50, IndexField::ContactEmail, "a@example.org"), "whatever the data key is");
+        assert_ne!(one, index(account(1), 50, IndexField::ContactEmail, "b@example.org"));
+        assert_ne!(one, index(account(1), 50, IndexField::UserEmail, "a@example.org"));
+        assert_ne!(one, index(account(1), 50, IndexField::Throttle, "a@example.org"));
+        assert_ne!(one, index(account(2), 50, IndexField::ContactEmail, "a@example.org"));
+        assert_ne!(one, index(account(1), 51, IndexField::ContactEmail, "a@example.org"));
+    }
+
+    #[test]
+    fn classes_and_fields_never_share_a_label() {
+        let labels = Class::ALL.map(Class::label).into_iter().chain(IndexField::ALL.map(IndexField::label));
+        let distinct = labels.clone().collect::<std::collections::HashSet<_>>();
+        assert_eq!(distinct.len(), labels.count());
+        // `class as usize` and `field as usize` pick the key: the lists must be in the order of the variants.
+        assert!(Class::ALL.iter().enumerate().all(|(at, class)| *class as usize == at));
+        assert!(IndexField::ALL.iter().enumerate().all(|(at, field)| *field as usize == at));
+    }
+
+    #[test]
+    fn can_be_shared_between_threads() {
+        fn shared<T: Send + Sync>(_: &T) {}
+        shared(&ring(1));
     }
 }

@@ -144,3 +144,116 @@ impl Keyring {
 fn id<K: Kind>(bytes: &[u8]) -> Option<Id<K>> {
     Some(Id::from_uuid(uuid::Uuid::from_slice(bytes).ok()?))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::fixture::{account, ring};
+
+    fn link(purpose: Purpose) -> Link {
+        let id = |byte| uuid::Uuid::from_bytes([byte; 16]);
+        Link { account: account(1), activity: Id::from_uuid(id(7)), contact: Id::from_uuid(id(8)), purpose }
+    }
+
+    fn read(text: &str) -> Option<Link> {
+        ring(1).read_link(&LinkToken::parse(text)?).ok()
+    }
+
+    /// The token with one byte of its body replaced and its signature kept.
+    fn with_byte(text: &str, at: usize, byte: u8) -> String {
+        let mut bytes = URL_SAFE_NO_PAD.decode(text).unwrap();
+        bytes[at] = byte;
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    const PURPOSES: [Purpose; 6] = [
+        Purpose::Open,
+        Purpose::Click(0),
+        Purpose::Click(1),
+        Purpose::Click(u16::MAX),
+        Purpose::Unsubscribe,
+        Purpose::View,
+    ];
+
+    #[test]
+    fn says_what_was_signed_and_fits_a_url() {
+        for purpose in PURPOSES {
+            let text = ring(1).link_token(&link(purpose));
+            assert_eq!(read(&text), Some(link(purpose)));
+            assert_eq!(text.len(), 91);
+            assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_single_bit_counts() {
+        let bytes = URL_SAFE_NO_PAD.decode(ring(1).link_token(&link(Purpose::Click(3)))).unwrap();
+        for bit in 0..bytes.len() * 8 {
+            let mut changed = bytes.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(read(&URL_SAFE_NO_PAD.encode(&changed)), None, "bit {bit}");
+        }
+        assert!(read(&URL_SAFE_NO_PAD.encode(&bytes)).is_some());
+    }
+
+    #[test]
+    fn a_token_has_one_spelling() {
+        let text = ring(1).link_token(&link(Purpose::Open));
+        let last = text.as_bytes()[90];
+        for byte in (b'0'..=b'z').filter(|byte| *byte != last) {
+            assert_eq!(read(&format!("{}{}", &text[..90], char::from(byte))), None);
+        }
+        for other in [format!("{text}="), format!("{text} "), format!(" {text}"), format!("{text}A"), text[1..].into()]
+        {
+            assert_eq!(read(&other), None, "{other}");
+        }
+        assert!(read(&text).is_some());
+    }
+
+    #[test]
+    fn no_part_can_be_exchanged() {
+        let text = ring(1).link_token(&link(Purpose::Click(3)));
+        for (what, at, byte) in
+            [("account", 1, 9), ("activity", 17, 9), ("contact", 33, 9), ("purpose", 49, 3), ("link number", 51, 4)]
+        {
+            assert_eq!(read(&with_byte(&text, at, byte)), None, "{what}");
+        }
+        assert!(read(&with_byte(&text, 51, 3)).is_some());
+
+        // An unsubscribe token is no click, even where the rest agrees.
+        let unsubscribe = ring(1).link_token(&link(Purpose::Unsubscribe));
+        let claimed = LinkToken::parse(&with_byte(&unsubscribe, 49, 4)).expect("has the right shape");
+        assert_eq!(ring(1).read_link(&claimed), Err(LinkError::Refused));
+    }
+
+    #[test]
+    fn accounts_with_the_same_key_do_not_read_each_others_tokens() {
+        let text = ring(1).link_token(&link(Purpose::Open));
+        let token = LinkToken::parse(&text).unwrap();
+        assert_eq!(token.account(), account(1));
+        assert_eq!(ring(2).read_link(&token), Err(LinkError::OtherAccount));
+        // The second account's id written into the first one's token.
+        let mut bytes = URL_SAFE_NO_PAD.decode(&text).unwrap();
+        bytes[1..17].copy_from_slice(account(2).as_bytes());
+        let moved = LinkToken::parse(&URL_SAFE_NO_PAD.encode(bytes)).unwrap();
+        assert_eq!(ring(2).read_link(&moved), Err(LinkError::Refused));
+        assert!(ring(1).read_link(&token).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_text_is_refused_calmly(text in "[A-Za-z0-9_=-]{0,120}|.{0,120}") {
+            prop_assert_eq!(read(&text), None);
+        }
+
+        #[test]
+        fn arbitrary_bytes_of_the_right_length_are_refused_calmly(bytes in prop::collection::vec(any::<u8>(), 68)) {
+            let mut bytes = bytes;
+            bytes[0] = FORMAT;
+            bytes[1..17].copy_from_slice(account(1).as_bytes());
+            prop_assert_eq!(read(&URL_SAFE_NO_PAD.encode(&bytes)), None);
+        }
+    }
+}

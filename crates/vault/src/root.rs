@@ -1,5 +1,7 @@
 mod file;
 mod source;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 

@@ -1,3 +1,6 @@
+#[cfg(test)]
+mod tests;
+
 use aws_lc_rs::aead::{Aad, NONCE_LEN, Nonce};
 use letterkeep_model::{Entropy, Id, kind};
 use serde::Serialize;

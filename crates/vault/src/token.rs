@@ -68,3 +68,57 @@ pub fn verify_csrf_token(session: &Token, text: &str) -> bool {
 fn csrf_tag(session: &Token) -> hmac::Tag {
     hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &session.0), b"letterkeep csrf 1")
 }
+
+#[cfg(test)]
+mod tests {
+    use letterkeep_model::SystemEntropy;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_token_reads_back_and_has_one_spelling() {
+        let token = Token::generate(&SystemEntropy);
+        let text = token.text();
+        assert_eq!(text.len(), 43);
+        assert_eq!(Token::parse(&text).unwrap().hash(), token.hash());
+        let last = text.as_bytes()[42];
+        for byte in (b'0'..=b'z').filter(|byte| *byte != last) {
+            let other = format!("{}{}", &text[..42], char::from(byte));
+            assert!(Token::parse(&other).is_none_or(|other| other.hash() != token.hash()), "{other}");
+        }
+        for other in ["", &text[1..], &format!("{}=", text.as_str()), &format!("{}A", text.as_str())] {
+            assert!(Token::parse(other).is_none(), "{other}");
+        }
+    }
+
+    #[test]
+    fn the_stored_hash_is_not_what_the_browser_holds() {
+        let token = Token::generate(&SystemEntropy);
+        assert_ne!(URL_SAFE_NO_PAD.encode(token.hash()), *token.text());
+        assert_ne!(token.hash(), Token::generate(&SystemEntropy).hash());
+    }
+
+    #[test]
+    fn a_form_token_belongs_to_one_session() {
+        let (mine, other) = (Token::generate(&SystemEntropy), Token::generate(&SystemEntropy));
+        let form = csrf_token(&mine);
+        assert!(verify_csrf_token(&mine, &form));
+        assert!(!verify_csrf_token(&other, &form));
+        assert_ne!(form, *mine.text());
+        for wrong in ["", &mine.text(), &form[1..], &format!("{form}A")] {
+            assert!(!verify_csrf_token(&mine, wrong), "{wrong}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_text_is_refused_calmly(text in "[A-Za-z0-9_-]{40,46}|.{0,60}") {
+            if let Some(token) = Token::parse(&text) {
+                let again = token.text();
+                prop_assert_eq!(again.as_str(), text.as_str());
+            }
+            prop_assert!(!verify_csrf_token(&Token([7; 32]), &text));
+        }
+    }
+}

@@ -1,5 +1,8 @@
 //! Where the root keys are kept, and how they are changed without ever leaving a file that opens too little.
 
+#[cfg(test)]
+mod tests;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::iter;
