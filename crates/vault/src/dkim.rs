@@ -27,8 +27,8 @@ pub enum DkimKeyError {
 }
 
 impl DkimRsaKey {
-    /// A new key of 2048 bits. Takes a tenth of a second or more: not on an async thread. The one secret that
-    /// does not come from an [`Entropy`]: aws-lc searches the primes with its own generator.
+    /// A new key of 2048 bits. Takes about half a second: not on an async thread. Takes no [`Entropy`], because
+    /// aws-lc searches the primes with its own generator.
     pub fn generate() -> Self {
         Self(RsaKeyPair::generate(KeySize::Rsa2048).expect("aws-lc finds primes as long as it has memory"))
     }
@@ -137,6 +137,14 @@ mod tests {
         let signature = again.sign(HEADERS);
         assert!(public.verify(&sha256(HEADERS), &signature).is_ok());
         assert!(public.verify(HEADERS, &signature).is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn arbitrary_bytes_are_refused_calmly(bytes: Vec<u8>) {
+            proptest::prop_assert!(DkimRsaKey::from_pkcs8(&bytes).is_err());
+            proptest::prop_assert!(DkimEd25519Key::from_pkcs8(&bytes).is_err());
+        }
     }
 
     #[test]

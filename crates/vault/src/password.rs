@@ -254,4 +254,13 @@ mod tests {
             "a name from the context counts for nothing"
         );
     }
+
+    proptest::proptest! {
+        #[test]
+        fn arbitrary_hashes_are_refused_calmly(
+            phc in r"\$argon2(id|i|d)(\$v=(16|19))?\$m=[0-9]{1,3},t=[0-9],p=[0-9](,[a-z]+=[a-z0-9]+)?(\$[A-Za-z0-9+/]{0,30}){0,3}|.{0,80}"
+        ) {
+            proptest::prop_assert_eq!(verify_password(&password("a"), &phc), PasswordMatch::No);
+        }
+    }
 }

@@ -8,7 +8,7 @@ use crate::{Class, IndexField, KeyPurpose, Link, LinkToken, Purpose, Root, Slot,
 const SLOT: Slot<'_> = Slot { table: "contact", column: "sealed", row: b"row one", class: Class::Contact };
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
 }
 
 #[test]

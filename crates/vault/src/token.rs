@@ -50,23 +50,39 @@ impl Token {
     }
 }
 
-/// The token that a form of this session carries against cross-site request forgery: HMAC-SHA-256 keyed by
-/// the session's token. It says nothing about the session's token and ends with it.
-pub fn csrf_token(session: &Token) -> String {
-    URL_SAFE_NO_PAD.encode(csrf_tag(session))
+const NONCE_LEN: usize = 16;
+const TAG_LEN: usize = 16;
+
+/// A token that a form of this session carries against cross-site request forgery: random bytes and their
+/// HMAC-SHA-256 keyed by the session's token. It says nothing about that token and ends with it.
+///
+/// Every page gets another one: pages are compressed, and a value that stood on each of them could be
+/// guessed from their lengths (BREACH). All of them stay valid as long as the session.
+pub fn csrf_token(session: &Token, entropy: &dyn Entropy) -> String {
+    let mut bytes = [0; NONCE_LEN + TAG_LEN];
+    let (nonce, tag) = bytes.split_at_mut(NONCE_LEN);
+    entropy.fill(nonce);
+    tag.copy_from_slice(&csrf_tag(session, nonce).as_ref()[..TAG_LEN]);
+    URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Whether `text` is the form token of `session`.
+/// Whether `text` is a form token of `session`.
 pub fn verify_csrf_token(session: &Token, text: &str) -> bool {
-    let mut bytes = [0; 33];
+    let mut bytes = [0; NONCE_LEN + TAG_LEN + 1];
     match URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) {
-        Ok(length) => constant_time_eq(csrf_tag(session).as_ref(), &bytes[..length]),
-        Err(_) => false,
+        Ok(length) if length == NONCE_LEN + TAG_LEN => {
+            let (nonce, tag) = bytes[..length].split_at(NONCE_LEN);
+            constant_time_eq(&csrf_tag(session, nonce).as_ref()[..TAG_LEN], tag)
+        }
+        _ => false,
     }
 }
 
-fn csrf_tag(session: &Token) -> hmac::Tag {
-    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &session.0), b"letterkeep csrf 1")
+fn csrf_tag(session: &Token, nonce: &[u8]) -> hmac::Tag {
+    let mut tag = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &session.0));
+    tag.update(b"letterkeep csrf 1");
+    tag.update(nonce);
+    tag.sign()
 }
 
 #[cfg(test)]
@@ -102,13 +118,27 @@ mod tests {
     #[test]
     fn a_form_token_belongs_to_one_session() {
         let (mine, other) = (Token::generate(&SystemEntropy), Token::generate(&SystemEntropy));
-        let form = csrf_token(&mine);
+        let form = csrf_token(&mine, &SystemEntropy);
         assert!(verify_csrf_token(&mine, &form));
         assert!(!verify_csrf_token(&other, &form));
         assert_ne!(form, *mine.text());
         for wrong in ["", &mine.text(), &form[1..], &format!("{form}A")] {
             assert!(!verify_csrf_token(&mine, wrong), "{wrong}");
         }
+        let bytes = URL_SAFE_NO_PAD.decode(&form).unwrap();
+        for bit in 0..bytes.len() * 8 {
+            let mut changed = bytes.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert!(!verify_csrf_token(&mine, &URL_SAFE_NO_PAD.encode(changed)), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn every_page_carries_another_form_token() {
+        let session = Token::generate(&SystemEntropy);
+        let (one, other) = (csrf_token(&session, &SystemEntropy), csrf_token(&session, &SystemEntropy));
+        assert_ne!(one[..16], other[..16]);
+        assert!(verify_csrf_token(&session, &one) && verify_csrf_token(&session, &other));
     }
 
     proptest! {

@@ -217,4 +217,14 @@ mod tests {
             assert_eq!(TotpSecret::from_bytes(&vec![7; length]).is_some(), fine, "{length}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn arbitrary_text_is_refused_calmly(code in "[0-9 ]{0,9}|.{0,20}", seconds: i64, last: i64) {
+            let accepted = rfc_secret().verify(&code, at(seconds), last);
+            let digits = code.replace(' ', "");
+            let shown = [-30, 0, 30].map(|by| rfc_secret().code_at(at(seconds.saturating_add(by))));
+            proptest::prop_assert!(accepted.is_none() || shown.contains(&digits));
+        }
+    }
 }

@@ -16,7 +16,8 @@ use super::file::{self, MAX_LEN, MAX_ROOTS};
 use super::{Root, RootId};
 use crate::{KeyBytes, Passphrase};
 
-/// Where the root keys are kept. Both kinds of file have mode 0600 and are replaced as a whole.
+/// Where the root keys are kept. Both kinds of file have mode 0600 and are replaced as a whole. Beside the
+/// file stands an empty one with `.lock` behind its name; changes take turns by it.
 pub enum RootSource {
     /// A file with the keys as they are: whoever reads it, reads everything. For machines that start
     /// without a person.
@@ -42,7 +43,7 @@ pub enum RootError {
     /// Others than the owner can read or change the file.
     #[error(
         "{} is open to other users (mode {mode:04o}); type: chmod 600 '{}'. If somebody may have read it, \
-         rotate the root afterwards",
+         type then: letterkeep keys rotate",
         .path.display(), .path.display()
     )]
     Exposed {
@@ -94,7 +95,8 @@ impl RootSource {
         }
     }
 
-    /// Makes a new root and writes the file. The directory must exist. A file that is there already is
+    /// Makes a new root and writes the file (a passphrase file is sealed under a key that `age` draws from the
+    /// operating system itself). The directory must exist. A file that is there already is
     /// left alone.
     pub fn create(&self, entropy: &dyn Entropy) -> Result<Root, RootError> {
         let _lock = self.lock()?;
@@ -228,11 +230,7 @@ impl RootSource {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(&temporary)?;
+        let mut file = owner_only().create_new(true).open(&temporary)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         drop(file);
@@ -243,7 +241,7 @@ impl RootSource {
     /// Two commands that change the file at once would each forget the other's root.
     fn lock(&self) -> Result<File, RootError> {
         let path = sibling(self.path(), ".lock");
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path);
+        let lock = owner_only().create(true).truncate(false).open(path);
         let lock = lock.map_err(|error| self.io("lock", error))?;
         lock.lock().map_err(|error| self.io("lock", error))?;
         Ok(lock)
@@ -258,6 +256,15 @@ impl RootSource {
     }
 }
 
+/// For writing; what is created has mode 0600 from the first moment.
+fn owner_only() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
 fn sibling(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(suffix);
@@ -268,8 +275,9 @@ fn sibling(path: &Path, suffix: &str) -> PathBuf {
 fn refuse_exposed(path: &Path, metadata: &fs::Metadata) -> Result<(), RootError> {
     use std::os::unix::fs::PermissionsExt;
 
+    const GROUP_AND_OTHERS: u32 = 0o077;
     let mode = metadata.permissions().mode() & 0o7777;
-    if mode & 0o077 == 0 { Ok(()) } else { Err(RootError::Exposed { path: path.to_owned(), mode }) }
+    if mode & GROUP_AND_OTHERS == 0 { Ok(()) } else { Err(RootError::Exposed { path: path.to_owned(), mode }) }
 }
 
 #[cfg(not(unix))]
