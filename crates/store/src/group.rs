@@ -63,18 +63,22 @@ impl Writer {
 
     /// Begins a logical transaction; waits until the writers before it are done.
     pub(crate) async fn begin(&self) -> Result<Write, Error> {
-        let mut state = self.0.clone().lock_owned().await;
-        if state.waiting.len() >= GROUP {
-            state.settle().await;
-        }
-        if !state.open {
-            run(&mut state.connection, "BEGIN IMMEDIATE").await?;
-            state.open = true;
-        }
-        // Armed before the savepoint exists: a caller that is cancelled here must not leave one behind.
-        let mut write = Write { state: Some(state), writer: self.clone() };
-        run(write.connection(), "SAVEPOINT piece").await?;
-        Ok(write)
+        // In a task of its own: a caller that goes away between two statements must not leave the connection in a
+        // state that `open` does not tell. The task then finishes and drops what it has begun, which undoes it.
+        let writer = self.clone();
+        let begun = tokio::spawn(async move {
+            let mut state = writer.0.clone().lock_owned().await;
+            if state.waiting.len() >= GROUP {
+                state.settle().await;
+            }
+            if !state.open {
+                run(&mut state.connection, "BEGIN IMMEDIATE").await?;
+                state.open = true;
+            }
+            run(&mut state.connection, "SAVEPOINT piece").await?;
+            Ok(Write { state: Some(state), writer })
+        });
+        begun.await.map_err(|_| Error::Unavailable("the writer has gone".into()))?
     }
 
     /// Closes the connection after everybody's work is durable.
@@ -133,14 +137,18 @@ impl Write {
     }
 
     pub(crate) async fn commit(mut self) -> Result<(), Error> {
-        run(self.connection(), "RELEASE piece").await?;
         let Some(mut state) = self.state.take() else { return Ok(()) };
-        let (confirm, confirmed) = oneshot::channel();
-        state.waiting.push(confirm);
-        drop(state);
-        // In a task of its own: a caller that goes away must not leave the group without anybody to commit it.
         let writer = self.writer.clone();
+        let (confirm, confirmed) = oneshot::channel();
+        // In a task of its own: a caller that goes away must not leave the group without anybody to commit it.
         tokio::spawn(async move {
+            if let Err(error) = run(&mut state.connection, "RELEASE piece").await {
+                let _ = confirm.send(Err(Failed::from(&error)));
+                state.undo().await;
+                return;
+            }
+            state.waiting.push(confirm);
+            drop(state);
             let mut state = writer.0.lock().await;
             // If somebody of the group was faster, nothing is left to settle.
             if !state.waiting.is_empty() {
