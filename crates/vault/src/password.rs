@@ -168,8 +168,11 @@ mod tests {
 
     /// A cheap hash, as an old installation could have left it.
     fn cheap(text: &str, algorithm: Algorithm) -> String {
-        let params = Params::new(8, 1, 1, Some(32)).unwrap();
-        Argon2::new(algorithm, Version::V0x13, params)
+        hashed(text, algorithm, (8, 1, 1))
+    }
+
+    fn hashed(text: &str, algorithm: Algorithm, (kib, passes, lanes): (u32, u32, u32)) -> String {
+        Argon2::new(algorithm, Version::V0x13, Params::new(kib, passes, lanes, Some(32)).unwrap())
             .hash_password_with_salt(text.as_bytes(), b"0123456789abcdef")
             .unwrap()
             .to_string()
@@ -234,6 +237,21 @@ mod tests {
             &good.replace("argon2id", "argon2x"),
         ] {
             assert_eq!(verify_password(&password("a"), phc), PasswordMatch::No, "{phc}");
+        }
+    }
+
+    #[test]
+    fn a_hash_that_costs_too_much_is_not_even_tried() {
+        let most = (MOST_MEMORY_KIB, MOST_PASSES, MOST_LANES);
+        for (cost, fine) in [
+            ((64, most.1, most.2), true),
+            ((64, most.1 + 1, 1), false),
+            ((64, 1, most.2 + 1), false),
+            ((most.0, 1, 1), true),
+            ((most.0 + 8, 1, 1), false),
+        ] {
+            let matched = verify_password(&password("a"), &hashed("a", Algorithm::Argon2id, cost));
+            assert_eq!(matched == PasswordMatch::YesRehash, fine, "{cost:?}");
         }
     }
 
