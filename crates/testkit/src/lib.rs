@@ -11,6 +11,7 @@
 pub mod browser;
 mod clock;
 mod database;
+pub mod dkimpy;
 mod entropy;
 pub mod postgres;
 mod skip;
