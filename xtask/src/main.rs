@@ -10,6 +10,7 @@ mod postgres;
 mod test;
 mod tidy;
 mod tools;
+mod vendor;
 
 use std::process::ExitCode;
 
@@ -29,6 +30,12 @@ enum Verb {
     Test,
     /// Check the rules of the repository
     Tidy,
+    /// Fetch the vendored files anew from npm
+    Vendor {
+        /// Only re-hash what is committed, offline
+        #[arg(long)]
+        check: bool,
+    },
     /// Run a private PostgreSQL for tests until Ctrl-C and print the line to export
     Postgres,
 }
@@ -45,8 +52,9 @@ fn main() -> ExitCode {
 
 fn run(verb: &Verb) -> Result<ExitCode> {
     match verb {
-        Verb::Test => test::run(),
+        Verb::Test => Ok(test::run()),
         Verb::Tidy => tidy::check(tools::root()).map(|()| ExitCode::SUCCESS),
+        Verb::Vendor { check } => vendor::run(*check),
         Verb::Postgres => postgres::foreground(),
     }
 }
