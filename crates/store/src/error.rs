@@ -36,12 +36,11 @@ impl Error {
     /// Whether the same transaction may succeed if it is simply run again.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Locked => true,
+            Self::Locked | Self::Driver(sqlx::Error::PoolTimedOut | sqlx::Error::Io(_)) => true,
             Self::Driver(sqlx::Error::Database(error)) => {
                 // serialization_failure and deadlock_detected (PostgreSQL, appendix A).
                 matches!(error.code().as_deref(), Some("40001" | "40P01"))
             }
-            Self::Driver(sqlx::Error::PoolTimedOut | sqlx::Error::Io(_)) => true,
             _ => false,
         }
     }

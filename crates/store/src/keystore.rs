@@ -85,7 +85,7 @@ struct Opened {
 impl KeyStore {
     /// How long after its making a key version waits before it seals: until no process can still hold a keyring
     /// without it.
-    pub const SETTLE: Duration = Duration::from_secs(60);
+    pub const SETTLE: Duration = Duration::from_mins(1);
 
     /// Opens the key store with the root key from `source`, and makes the installation's own keys if there are none.
     pub async fn open(

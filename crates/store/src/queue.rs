@@ -44,7 +44,7 @@ statements! {
 /// The pause before the second attempt; it doubles with every further one, up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 /// The longest pause between two attempts.
-const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 
 /// A job to be done.
 #[derive(Debug, Clone)]

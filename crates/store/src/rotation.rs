@@ -29,7 +29,7 @@ statements! {
 }
 
 /// How long an older key version is kept after nothing seals with it any more.
-const GRACE: Duration = Duration::from_secs(3600);
+const GRACE: Duration = Duration::from_hours(1);
 
 /// Rows sealed anew in one transaction.
 const BATCH: i64 = 500;

@@ -15,14 +15,14 @@ use crate::{Error, Tx};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Column {
     table: &'static str,
-    column: &'static str,
+    name: &'static str,
     class: Class,
 }
 
 impl Column {
     /// The place of one record in this column.
     pub const fn slot<'a>(&self, row: &'a Uuid) -> Slot<'a> {
-        Slot { table: self.table, column: self.column, row: row.as_bytes(), class: self.class }
+        Slot { table: self.table, column: self.name, row: row.as_bytes(), class: self.class }
     }
 }
 
@@ -46,7 +46,7 @@ macro_rules! sealed_tables {
             $($(
                 #[doc = concat!("`", stringify!($table), ".", stringify!($column), "`")]
                 pub const $const: Column =
-                    Column { table: stringify!($table), column: stringify!($column), class: Class::$class };
+                    Column { table: stringify!($table), name: stringify!($column), class: Class::$class };
             )*)*
         }
         mod texts {

@@ -1,4 +1,5 @@
 //! The key store and the rotation of keys, on both databases.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::time::Duration;
 

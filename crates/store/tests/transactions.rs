@@ -1,4 +1,5 @@
 //! Transactions and the job queue, on both databases.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ fn job(kind: &str) -> NewJob<'_> {
     }
 }
 
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_mins(1);
 
 #[tokio::test]
 async fn what_is_not_committed_did_not_happen() {
@@ -194,18 +195,15 @@ async fn the_audit_chain_shows_every_tampering() {
 /// What somebody with the database in their hands could do.
 async fn run_raw(house: &TestHouse, statement: &'static str) {
     use sqlx::Connection as _;
-    match house.postgres_url() {
-        Some(url) => {
-            let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
-            sqlx::raw_sql("SET search_path = letterkeep").execute(&mut connection).await.unwrap();
-            sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
-        }
-        None => {
-            let options = sqlx::sqlite::SqliteConnectOptions::new()
-                .filename(house.dir().join("letterkeep.sqlite3"))
-                .busy_timeout(Duration::from_secs(5));
-            let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
-            sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
-        }
+    if let Some(url) = house.postgres_url() {
+        let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
+        sqlx::raw_sql("SET search_path = letterkeep").execute(&mut connection).await.unwrap();
+        sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
+    } else {
+        let options = sqlx::sqlite::SqliteConnectOptions::new()
+            .filename(house.dir().join("letterkeep.sqlite3"))
+            .busy_timeout(Duration::from_secs(5));
+        let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+        sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
     }
 }

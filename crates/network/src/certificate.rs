@@ -1,0 +1,128 @@
+//! The certificate that the service shows: the operator's own, or one made and signed by itself for a first start.
+
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use letterkeep_model::Timestamp;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+/// How long a certificate of our own making is valid: 397 days, the longest that browsers accept.
+const VALID_DAYS: u32 = 397;
+
+/// When a certificate of our own making is replaced at the next start.
+const RENEW_DAYS: u32 = 300;
+
+const DAY: Duration = Duration::from_hours(24);
+
+/// Why there is no usable certificate.
+#[derive(Debug, thiserror::Error)]
+pub enum CertificateError {
+    /// A file cannot be read or written.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The file holds no certificate or no private key in PEM form.
+    #[error("{0}: no {1} in PEM form in this file")]
+    Pem(PathBuf, &'static str),
+    /// Certificate and key do not belong together, or use an algorithm that is not supported.
+    #[error("the certificate and the private key cannot be used: {0}")]
+    Unusable(#[from] rustls::Error),
+    /// The self-signed certificate could not be made.
+    #[error("a certificate could not be made: {0}")]
+    Making(#[from] rcgen::Error),
+}
+
+/// A certificate chain and its private key.
+pub struct Certificate {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+}
+
+impl Certificate {
+    /// Reads the operator's certificate chain and private key, both PEM.
+    pub fn read(chain: &Path, key: &Path) -> Result<Self, CertificateError> {
+        let file = |path: &Path| {
+            std::fs::File::open(path)
+                .map(BufReader::new)
+                .map_err(|source| CertificateError::File { path: path.to_owned(), source })
+        };
+        let certificates = CertificateDer::pem_reader_iter(file(chain)?)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|_| CertificateError::Pem(chain.to_owned(), "certificate"))?;
+        if certificates.is_empty() {
+            return Err(CertificateError::Pem(chain.to_owned(), "certificate"));
+        }
+        let key_der = PrivateKeyDer::from_pem_reader(file(key)?)
+            .map_err(|_| CertificateError::Pem(key.to_owned(), "private key"))?;
+        Ok(Self { chain: certificates, key: key_der })
+    }
+
+    /// Reads the self-signed certificate in `directory`, or makes one for `names` and stores it there (the key with
+    /// mode 0600).
+    pub fn self_signed(directory: &Path, names: &[String], now: Timestamp) -> Result<Self, CertificateError> {
+        let (chain, key) = (directory.join("tls-certificate.pem"), directory.join("tls-key.pem"));
+        if !key.exists() || !is_recent(&chain, now) {
+            let mut params = rcgen::CertificateParams::new(names.to_vec())?;
+            let epoch = rcgen::date_time_ymd(1970, 1, 1);
+            params.not_before = epoch + now.minus(DAY).since(Timestamp::from_seconds(0));
+            params.not_after = epoch + now.plus(DAY * (VALID_DAYS - 1)).since(Timestamp::from_seconds(0));
+            params.distinguished_name = rcgen::DistinguishedName::new();
+            params.distinguished_name.push(rcgen::DnType::CommonName, "Letterkeep, self-signed");
+            let pair = rcgen::KeyPair::generate()?;
+            let certificate = params.self_signed(&pair)?;
+            write_private(&key, pair.serialize_pem().as_bytes())?;
+            write_private(&chain, certificate.pem().as_bytes())?;
+        }
+        Self::read(&chain, &key)
+    }
+
+    /// The chain, for clients that must trust exactly this certificate.
+    pub fn chain(&self) -> &[CertificateDer<'static>] {
+        &self.chain
+    }
+
+    pub(crate) fn server_config(self) -> Result<Arc<ServerConfig>, CertificateError> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
+            .with_no_client_auth()
+            .with_single_cert(self.chain, self.key)?;
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
+    }
+}
+
+/// Whether the file is there and young enough to go on with.
+fn is_recent(path: &Path, now: Timestamp) -> bool {
+    let written = std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+    let age = written.and_then(|written| written.duration_since(UNIX_EPOCH).ok()).map(|since_epoch| {
+        now.since(Timestamp::from_seconds(i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX)))
+    });
+    age.is_some_and(|age| age < DAY * RENEW_DAYS)
+}
+
+fn write_private(path: &Path, content: &[u8]) -> Result<(), CertificateError> {
+    use std::io::Write as _;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    options
+        .open(path)
+        .and_then(|mut file| {
+            file.write_all(content)?;
+            file.sync_all()
+        })
+        .map_err(|source| CertificateError::File { path: path.to_owned(), source })
+}
