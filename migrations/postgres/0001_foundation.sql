@@ -297,6 +297,7 @@ CREATE TABLE campaign (
     campaign_id UUID NOT NULL,
     name TEXT NOT NULL,
     state TEXT NOT NULL,
+    state_reason TEXT NOT NULL,
     content BYTEA NOT NULL,
     key_version BIGINT NOT NULL,
     audience TEXT NOT NULL,

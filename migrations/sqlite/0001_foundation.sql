@@ -297,6 +297,7 @@ CREATE TABLE campaign (
     campaign_id BLOB NOT NULL,
     name TEXT NOT NULL,
     state TEXT NOT NULL,
+    state_reason TEXT NOT NULL,
     content BLOB NOT NULL,
     key_version INTEGER NOT NULL,
     audience TEXT NOT NULL,

@@ -1,0 +1,67 @@
+use letterkeep_model::{Id, kind};
+use serde::{Deserialize, Serialize};
+
+/// Who shall get a campaign: everybody, or whoever is on one of the lists or carries one of the tags; in either case
+/// without those who carry an excluded tag. Permission and suppression are checked besides, when it is sent.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Audience {
+    /// All contacts; `lists` and `tags` are ignored then.
+    pub everybody: bool,
+    /// Contacts on any of these lists.
+    pub lists: Vec<Id<kind::List>>,
+    /// Contacts with any of these tags.
+    pub tags: Vec<Id<kind::Tag>>,
+    /// Never contacts with any of these tags.
+    pub excluded_tags: Vec<Id<kind::Tag>>,
+}
+
+impl Audience {
+    /// Lists and tags that one audience may name.
+    pub const MAX_NAMED: usize = 500;
+
+    /// All contacts.
+    pub fn everybody() -> Self {
+        Self { everybody: true, ..Self::default() }
+    }
+
+    /// Whether it names nobody at all: such a campaign is not sent.
+    pub fn is_empty(&self) -> bool {
+        !self.everybody && self.lists.is_empty() && self.tags.is_empty()
+    }
+
+    /// Whether it names more lists and tags than it may.
+    pub fn is_too_large(&self) -> bool {
+        self.lists.len() + self.tags.len() + self.excluded_tags.len() > Self::MAX_NAMED
+    }
+
+    /// The same audience with each id once, in order.
+    #[must_use]
+    pub fn tidied(mut self) -> Self {
+        self.lists.sort_unstable();
+        self.lists.dedup();
+        self.tags.sort_unstable();
+        self.tags.dedup();
+        self.excluded_tags.sort_unstable();
+        self.excluded_tags.dedup();
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stored_form_is_plain_json() {
+        let list = Id::from_uuid(letterkeep_model::Id::<kind::List>::NIL.uuid());
+        let audience = Audience { lists: vec![list, list], ..Audience::default() }.tidied();
+        let text = serde_json::to_string(&audience).unwrap();
+        assert_eq!(
+            text,
+            r#"{"everybody":false,"lists":["list_00000000000000000000000000000000"],"tags":[],"excluded_tags":[]}"#
+        );
+        assert_eq!(serde_json::from_str::<Audience>(&text).unwrap(), audience);
+        assert!(Audience::default().is_empty() && !audience.is_empty());
+    }
+}
