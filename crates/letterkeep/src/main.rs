@@ -1,2 +1,103 @@
-//! .
-fn main() {}
+//! The binary: command line, configuration, composition root.
+//!
+//! Rules of the domain live in the rooms below; here stands only what joins them: which database, which root key, which
+//! jobs a worker runs, what a command prints. Results go to standard output, logs and questions to standard error, so
+//! that a command can be used in a pipe.
+//!
+//! The most common change is a new command: a file in `command/` with its `Args` and `run`, and a line in
+//! [`Command`].
+
+mod command;
+mod config;
+mod house;
+mod log;
+mod worker;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{Config, Overrides, parse_listen};
+
+/// E-mail marketing whose security page proves itself.
+///
+/// Start with `letterkeep demo`: it makes a data directory, a fictional organisation and a campaign, and shows the
+/// address to log in at. For real work: `letterkeep init`, then `letterkeep serve`, then sign up in the browser.
+#[derive(Parser)]
+#[command(version, max_term_width = 100, after_help = AFTER_HELP)]
+struct Cli {
+    /// The configuration file (TOML). Without it the defaults below hold.
+    #[arg(long, global = true, value_name = "FILE", env = "LETTERKEEP_CONFIG")]
+    config: Option<PathBuf>,
+    /// The data directory [default: letterkeep-data]
+    #[arg(long, global = true, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Where to listen: address and port, or a port on this machine [default: 127.0.0.1:8443]
+    #[arg(long, global = true, value_name = "ADDRESS", value_parser = listen)]
+    listen: Option<SocketAddr>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Environment variables win over the configuration file, the command line over both:
+  LETTERKEEP_CONFIG, LETTERKEEP_DATA, LETTERKEEP_LISTEN, LETTERKEEP_PUBLIC_URL,
+  LETTERKEEP_TLS_CERTIFICATE, LETTERKEEP_TLS_KEY, LETTERKEEP_DATABASE_URL (postgres://…),
+  LETTERKEEP_KEYS_DATABASE_URL, LETTERKEEP_ROOT (key-file or passphrase), LETTERKEEP_PASSPHRASE,
+  LETTERKEEP_PASSPHRASE_FILE, LETTERKEEP_LOG (error … trace), LETTERKEEP_LOG_FORMAT (text or json)";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make the data directory, the root key and the databases; overwrites nothing.
+    Init,
+    /// Run the service: pages, background work, sending.
+    Serve,
+    /// Say what is misconfigured and how to mend it; changes nothing.
+    Doctor,
+    /// Replace keys while the service runs.
+    Keys(command::keys::Args),
+}
+
+fn listen(text: &str) -> Result<SocketAddr, String> {
+    parse_listen(text).ok_or_else(|| "not an address and port; for example 127.0.0.1:8443 or 8443".to_owned())
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            // One line a cause, outermost first: the reader sees what was attempted and what stopped it.
+            command::complain(&format!("letterkeep: {error}"));
+            for cause in error.chain().skip(1) {
+                let cause = cause.to_string();
+                if !error.to_string().contains(&cause) {
+                    command::complain(&format!("  because: {cause}"));
+                }
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let overrides = Overrides { listen: cli.listen, data: cli.data };
+    let environment = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let loaded = Config::load(cli.config.as_deref(), &environment, &overrides);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    if matches!(cli.command, Command::Doctor) {
+        return Ok(runtime.block_on(command::doctor::run(loaded)));
+    }
+    let config = loaded?;
+    log::start(&config.log);
+    runtime.block_on(async {
+        match cli.command {
+            Command::Init => command::init::run(&config).await,
+            Command::Serve => command::serve::run(config).await,
+            Command::Doctor => Ok(ExitCode::SUCCESS),
+            Command::Keys(args) => command::keys::run(&config, args).await,
+        }
+    })
+}

@@ -1,0 +1,172 @@
+//! `letterkeep doctor`: says what is misconfigured and how to mend it; changes nothing.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::ExitCode;
+
+use letterkeep_model::{Clock as _, Id, SystemClock};
+use letterkeep_store::audit::{self, Chain};
+use letterkeep_store::queue;
+
+use super::say;
+use crate::config::{Config, ConfigError, Database, RootKey, Tls};
+use crate::house::{House, root_source};
+
+/// One finding.
+enum Finding {
+    Good(String),
+    /// Works, but somebody should know.
+    Note(String),
+    /// Does not work; what to do.
+    Bad(String, String),
+}
+
+use Finding::{Bad, Good, Note};
+
+pub(crate) async fn run(config: Result<Config, ConfigError>) -> ExitCode {
+    let findings = match config {
+        Ok(config) => examine(&config).await,
+        Err(error) => vec![Bad(error.to_string(), "correct the value and run doctor again".into())],
+    };
+    let mut bad = 0;
+    for finding in findings {
+        match finding {
+            Good(text) => say(&format!("good   {text}")),
+            Note(text) => say(&format!("note   {text}")),
+            Bad(text, mend) => {
+                bad += 1;
+                say(&format!("BAD    {text}"));
+                say(&format!("       mend: {mend}"));
+            }
+        }
+    }
+    say(&match bad {
+        0 => "Nothing is misconfigured.".to_owned(),
+        1 => "1 thing is misconfigured.".to_owned(),
+        _ => format!("{bad} things are misconfigured."),
+    });
+    if bad == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+async fn examine(config: &Config) -> Vec<Finding> {
+    let mut findings = vec![Good("the configuration is valid".into())];
+    if !config.data.is_dir() {
+        let mend = "run: letterkeep init".into();
+        findings.push(Bad(format!("there is no data directory {}", config.data.display()), mend));
+        return findings;
+    }
+    findings.extend(private(&config.data));
+    findings.push(listening(config));
+    findings.push(match &config.tls {
+        Tls::SelfSigned => {
+            Note("the certificate is self-signed: browsers warn; set tls.certificate and tls.key for real work".into())
+        }
+        Tls::Files { certificate, key } => match letterkeep_network::Certificate::read(certificate, key) {
+            Ok(_) => Good(format!("certificate and key in {} can be read", certificate.display())),
+            Err(error) => Bad(error.to_string(), "set tls.certificate and tls.key to PEM files".into()),
+        },
+    });
+    if config.public_url.contains("localhost") {
+        findings.push(Note(
+            "public_url is localhost: links in campaigns work on this machine only; set it to your https:// address"
+                .into(),
+        ));
+    }
+    findings.push(root_key(config));
+    match House::open(config).await {
+        Ok(house) => {
+            findings.push(Good("data, key store and root key belong together and open".into()));
+            findings.extend(contents(&house).await.unwrap_or_else(|error| {
+                vec![Bad(format!("the database does not answer: {error}"), "restore it from a backup".into())]
+            }));
+            house.close().await;
+        }
+        Err(error) => {
+            let mend = match config.database {
+                Database::Sqlite => "restore the file from its backup, or end the process that holds it",
+                Database::Postgres { .. } => "check database.url, the server and the user's rights",
+            };
+            findings.push(Bad(format!("{error:#}"), mend.into()));
+        }
+    }
+    findings
+}
+
+fn listening(config: &Config) -> Finding {
+    match TcpListener::bind(config.listen) {
+        Ok(_) => Good(format!("{} is free to listen on", config.listen)),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+            Note(format!("{} is in use: by the running service, or by another program", config.listen))
+        }
+        Err(error) => Bad(format!("cannot listen on {}: {error}", config.listen), "choose another `listen`".into()),
+    }
+}
+
+fn root_key(config: &Config) -> Finding {
+    let source = match root_source(&config.root, false) {
+        Ok(source) => source,
+        Err(error) => return Bad(format!("{error:#}"), "set LETTERKEEP_PASSPHRASE_FILE".into()),
+    };
+    let path = source.path().display().to_string();
+    match source.open() {
+        Ok(root) if root.is_rotating() => Note(format!(
+            "a rotation of the root key in {path} was interrupted; finish it with: letterkeep keys rotate"
+        )),
+        Ok(_) if matches!(config.root, RootKey::KeyFile(_)) => Note(format!(
+            "the root key is a plain file, {path}: whoever copies this disk has it; keys.root = \"passphrase\" protects it"
+        )),
+        Ok(_) => Good(format!("the root key in {path} opens with its passphrase")),
+        Err(error) => Bad(error.to_string(), "restore the file from its backup, or correct keys.path".into()),
+    }
+}
+
+#[cfg(unix)]
+fn private(data: &Path) -> Option<Finding> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = std::fs::metadata(data).ok()?.permissions().mode() & 0o777;
+    if mode & 0o077 == 0 {
+        return Some(Good(format!("{} is private", data.display())));
+    }
+    let mend = format!("run: chmod 700 {}", data.display());
+    Some(Bad(format!("others on this machine can look into {} (mode {mode:o})", data.display()), mend))
+}
+
+#[cfg(not(unix))]
+fn private(_: &Path) -> Option<Finding> {
+    None
+}
+
+async fn contents(house: &House) -> anyhow::Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    let mut tx = house.store.db.read().await?;
+    let dead = queue::dead(&mut tx, 100).await?;
+    if dead.is_empty() {
+        findings.push(Good("no job has given up".into()));
+    }
+    for job in dead.iter().take(5) {
+        let error = job.last_error.as_deref().unwrap_or("no reason kept");
+        findings.push(Note(format!(
+            "the job {} ({}) gave up after {} attempts: {error}",
+            job.job_id, job.kind, job.attempts
+        )));
+    }
+    let mut after = Id::NIL;
+    let mut accounts = 0;
+    loop {
+        let page = house.store.keys.accounts(after, 200).await?;
+        let Some(last) = page.last() else { break };
+        after = *last;
+        for account in page {
+            accounts += 1;
+            if let Chain::BrokenAt(seq) = audit::verify(&mut tx, account).await? {
+                findings.push(Bad(
+                    format!("the audit log of {account} does not fit together from entry {seq} on: it was changed"),
+                    "compare it with a backup; find out who could write to the database".into(),
+                ));
+            }
+        }
+    }
+    let seconds = SystemClock.now().seconds();
+    findings.push(Good(format!("the audit logs of {accounts} accounts fit together (checked at {seconds})")));
+    Ok(findings)
+}

@@ -1,0 +1,87 @@
+//! `letterkeep serve`
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use letterkeep_network::{Certificate, Limits, Listener};
+use tokio::sync::watch;
+
+use crate::config::{Config, Tls};
+use crate::house::House;
+use crate::worker;
+
+pub(crate) async fn run(config: Config) -> anyhow::Result<ExitCode> {
+    let listener = bind(&config).await?;
+    let house = House::open(&config).await?;
+    let (stop, stopped) = watch::channel(false);
+    tracing::info!(address = %listener.address()?, url = config.public_url, "serving");
+    let service = tokio::spawn(serve(listener, house.clone(), config.clone(), stopped));
+    wait_for_signal().await;
+    tracing::info!("stopping: open requests and jobs may end");
+    let _ = stop.send(true);
+    service.await.context("the service ended abnormally")??;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Binds the address with the configured certificate, before anything else is opened: a port in use is the most
+/// frequent reason not to start.
+pub(crate) async fn bind(config: &Config) -> anyhow::Result<Listener> {
+    let certificate = match &config.tls {
+        Tls::Files { certificate, key } => Certificate::read(certificate, key)?,
+        Tls::SelfSigned => {
+            anyhow::ensure!(
+                config.data.is_dir(),
+                "there is no data directory {}; make one with: letterkeep init",
+                config.data.display()
+            );
+            let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+            let host = config.public_url.trim_start_matches("https://");
+            let host = host.rsplit_once(':').map_or(host, |(host, _)| host).to_owned();
+            if !names.contains(&host) {
+                names.insert(0, host);
+            }
+            Certificate::self_signed(
+                &config.data,
+                &names,
+                letterkeep_model::Clock::now(&letterkeep_model::SystemClock),
+            )?
+        }
+    };
+    Ok(Listener::bind(config.listen, certificate, Limits::default()).await?)
+}
+
+/// Serves pages and runs jobs until `stop` turns true.
+pub(crate) async fn serve(
+    listener: Listener,
+    house: House,
+    config: Config,
+    stop: watch::Receiver<bool>,
+) -> anyhow::Result<()> {
+    let jobs = tokio::spawn(worker::run(house.clone(), stop.clone()));
+    let router = crate::house::router(&house, &config);
+    let mut ends = stop.clone();
+    listener
+        .serve(router, async move {
+            let _ = ends.wait_for(|stop| *stop).await;
+        })
+        .await;
+    jobs.await.context("the background worker ended abnormally")?;
+    house.close().await;
+    Ok(())
+}
+
+/// Waits for Ctrl-C, or for the signal with which a service manager ends a service.
+pub(crate) async fn wait_for_signal() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}

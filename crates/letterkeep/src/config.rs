@@ -1,0 +1,405 @@
+//! The configuration: one TOML file, and environment variables that win over it.
+//!
+//! Every refusal names the key, the line and what would be right.
+
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::Spanned;
+
+/// Where the service listens if nobody says otherwise.
+const LISTEN: &str = "127.0.0.1:8443";
+/// Where the data lives if nobody says otherwise.
+const DATA: &str = "letterkeep-data";
+
+/// What can be wrong with the configuration.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    /// The file cannot be read.
+    #[error("the configuration file {0} cannot be read: {1}")]
+    File(PathBuf, std::io::Error),
+    /// Not TOML, an unknown key, or a value of the wrong type. The message carries line and column.
+    #[error("the configuration file {0} is not valid:\n{1}")]
+    Toml(PathBuf, toml::de::Error),
+    /// A value that cannot be used.
+    #[error("{place}: {key} = {value:?} {problem}")]
+    Value {
+        /// File and line, or the environment variable.
+        place: String,
+        /// The key.
+        key: &'static str,
+        /// What stands there.
+        value: String,
+        /// What is wrong and what would be right.
+        problem: String,
+    },
+}
+
+/// The valid configuration.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    pub(crate) listen: SocketAddr,
+    /// `https://host[:port]` without a path: the address under which recipients and browsers reach the service.
+    pub(crate) public_url: String,
+    pub(crate) data: PathBuf,
+    pub(crate) tls: Tls,
+    pub(crate) database: Database,
+    pub(crate) root: RootKey,
+    pub(crate) import_max_bytes: u64,
+    pub(crate) log: Log,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Tls {
+    SelfSigned,
+    Files { certificate: PathBuf, key: PathBuf },
+}
+
+#[derive(Clone)]
+pub(crate) enum Database {
+    Sqlite,
+    /// Addresses of the data and of the key store. They hold passwords.
+    Postgres {
+        url: String,
+        keys_url: String,
+    },
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Sqlite => "Sqlite",
+            Self::Postgres { .. } => "Postgres(addresses hidden)",
+        })
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum RootKey {
+    KeyFile(PathBuf),
+    /// The passphrase comes from a file, from the environment, or is asked for.
+    PassphraseFile {
+        path: PathBuf,
+        passphrase: PassphraseFrom,
+    },
+}
+
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum PassphraseFrom {
+    Environment(String),
+    File(PathBuf),
+    Terminal,
+}
+
+impl std::fmt::Debug for PassphraseFrom {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Environment(_) => "Environment(hidden)",
+            Self::File(_) => "File",
+            Self::Terminal => "Terminal",
+        })
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Log {
+    pub(crate) json: bool,
+    pub(crate) level: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct File {
+    listen: Option<Spanned<String>>,
+    public_url: Option<Spanned<String>>,
+    data: Option<PathBuf>,
+    #[serde(default)]
+    tls: FileTls,
+    #[serde(default)]
+    database: FileDatabase,
+    #[serde(default)]
+    keys: FileKeys,
+    #[serde(default)]
+    import: FileImport,
+    #[serde(default)]
+    log: FileLog,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct FileTls {
+    certificate: Option<Spanned<String>>,
+    key: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct FileDatabase {
+    url: Option<Spanned<String>>,
+    keys_url: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct FileKeys {
+    root: Option<Spanned<String>>,
+    path: Option<PathBuf>,
+    passphrase_file: Option<PathBuf>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct FileImport {
+    max_megabytes: Option<Spanned<u64>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct FileLog {
+    format: Option<Spanned<String>>,
+    level: Option<Spanned<String>>,
+}
+
+/// What the command line says; it wins over environment and file.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Overrides {
+    pub(crate) listen: Option<SocketAddr>,
+    pub(crate) data: Option<PathBuf>,
+}
+
+/// A value and where it stands, for error messages.
+struct Found {
+    value: String,
+    place: String,
+}
+
+struct Source<'a> {
+    path: &'a Path,
+    text: &'a str,
+    environment: &'a dyn Fn(&str) -> Option<String>,
+}
+
+impl Source<'_> {
+    fn line(&self, span: &Range<usize>) -> usize {
+        self.text[..span.start.min(self.text.len())].matches('\n').count() + 1
+    }
+
+    /// The environment's value, else the file's.
+    fn find(&self, variable: &str, in_file: Option<Spanned<String>>) -> Option<Found> {
+        if let Some(value) = (self.environment)(variable) {
+            return Some(Found { value, place: format!("environment variable {variable}") });
+        }
+        in_file.map(|spanned| Found {
+            place: format!("{}, line {}", self.path.display(), self.line(&spanned.span())),
+            value: spanned.into_inner(),
+        })
+    }
+}
+
+fn refuse(found: Found, key: &'static str, problem: impl Into<String>) -> ConfigError {
+    ConfigError::Value { place: found.place, key, value: found.value, problem: problem.into() }
+}
+
+impl Config {
+    /// Reads `path` (if there is one), the environment and the command line's overrides.
+    pub(crate) fn load(
+        path: Option<&Path>,
+        environment: &dyn Fn(&str) -> Option<String>,
+        overrides: &Overrides,
+    ) -> Result<Self, ConfigError> {
+        let text = match path {
+            Some(path) => std::fs::read_to_string(path).map_err(|error| ConfigError::File(path.to_owned(), error))?,
+            None => String::new(),
+        };
+        let path = path.unwrap_or(Path::new("letterkeep.toml"));
+        Self::parse(&Source { path, text: &text, environment }, overrides)
+    }
+
+    fn parse(source: &Source<'_>, overrides: &Overrides) -> Result<Self, ConfigError> {
+        let file: File =
+            toml::from_str(source.text).map_err(|error| ConfigError::Toml(source.path.to_owned(), error))?;
+        let data = overrides
+            .data
+            .clone()
+            .or_else(|| (source.environment)("LETTERKEEP_DATA").map(PathBuf::from))
+            .or(file.data)
+            .unwrap_or_else(|| PathBuf::from(DATA));
+        let listen = match (overrides.listen, source.find("LETTERKEEP_LISTEN", file.listen)) {
+            (Some(listen), _) => listen,
+            (None, None) => parse_listen(LISTEN).expect("the default is an address"),
+            (None, Some(found)) => match parse_listen(&found.value) {
+                Some(listen) => listen,
+                None => return Err(refuse(found, "listen", "is not an address and port, for example 127.0.0.1:8443")),
+            },
+        };
+        let public_url = match source.find("LETTERKEEP_PUBLIC_URL", file.public_url) {
+            None => format!("https://localhost:{}", listen.port()),
+            Some(found) => match parse_public_url(&found.value) {
+                Some(url) => url,
+                None => {
+                    let problem = "is not an https:// address without a path, for example https://post.example.org";
+                    return Err(refuse(found, "public_url", problem));
+                }
+            },
+        };
+        let tls = match (
+            source.find("LETTERKEEP_TLS_CERTIFICATE", file.tls.certificate),
+            source.find("LETTERKEEP_TLS_KEY", file.tls.key),
+        ) {
+            (None, None) => Tls::SelfSigned,
+            (Some(certificate), Some(key)) => {
+                Tls::Files { certificate: certificate.value.into(), key: key.value.into() }
+            }
+            (Some(found), None) => return Err(refuse(found, "tls.certificate", "needs tls.key beside it")),
+            (None, Some(found)) => return Err(refuse(found, "tls.key", "needs tls.certificate beside it")),
+        };
+        let keys_url = source.find("LETTERKEEP_KEYS_DATABASE_URL", file.database.keys_url);
+        let database = match source.find("LETTERKEEP_DATABASE_URL", file.database.url) {
+            None => match keys_url {
+                None => Database::Sqlite,
+                Some(mut found) => {
+                    found.value = "(hidden)".into();
+                    return Err(refuse(found, "database.keys_url", "needs database.url beside it"));
+                }
+            },
+            Some(mut found) if !found.value.starts_with("postgres://") && !found.value.starts_with("postgresql://") => {
+                // The address may hold a password, even a mistyped one.
+                found.value = "(hidden)".into();
+                return Err(refuse(found, "database.url", "is not a postgres:// address; leave it out for SQLite"));
+            }
+            Some(found) => {
+                let keys_url = keys_url.map_or_else(|| found.value.clone(), |keys| keys.value);
+                Database::Postgres { url: found.value, keys_url }
+            }
+        };
+        let root = root_key(source, file.keys, &data)?;
+        let import_max_bytes = match file.import.max_megabytes {
+            None => 200 * 1024 * 1024,
+            Some(megabytes) if (1..=4096).contains(megabytes.get_ref()) => megabytes.into_inner() * 1024 * 1024,
+            Some(megabytes) => {
+                return Err(ConfigError::Value {
+                    place: format!("{}, line {}", source.path.display(), source.line(&megabytes.span())),
+                    key: "import.max_megabytes",
+                    value: megabytes.into_inner().to_string(),
+                    problem: "is not between 1 and 4096".into(),
+                });
+            }
+        };
+        let json = match source.find("LETTERKEEP_LOG_FORMAT", file.log.format) {
+            None => false,
+            Some(found) => match found.value.as_str() {
+                "text" => false,
+                "json" => true,
+                _ => return Err(refuse(found, "log.format", "is neither text nor json")),
+            },
+        };
+        let level = match source.find("LETTERKEEP_LOG", file.log.level) {
+            None => "info".to_owned(),
+            Some(found) if tracing_subscriber::EnvFilter::try_new(&found.value).is_err() => {
+                return Err(refuse(found, "log.level", "is not a level: use error, warn, info, debug or trace"));
+            }
+            Some(found) => found.value,
+        };
+        Ok(Self { listen, public_url, data, tls, database, root, import_max_bytes, log: Log { json, level } })
+    }
+}
+
+fn root_key(source: &Source<'_>, keys: FileKeys, data: &Path) -> Result<RootKey, ConfigError> {
+    let path_or = |name: &str| keys.path.clone().unwrap_or_else(|| data.join(name));
+    match source.find("LETTERKEEP_ROOT", keys.root) {
+        None => Ok(RootKey::KeyFile(path_or("root.key"))),
+        Some(found) => match found.value.as_str() {
+            "key-file" => Ok(RootKey::KeyFile(path_or("root.key"))),
+            "passphrase" => {
+                let from_file = (source.environment)("LETTERKEEP_PASSPHRASE_FILE").map(PathBuf::from);
+                let passphrase =
+                    match ((source.environment)("LETTERKEEP_PASSPHRASE"), from_file.or(keys.passphrase_file)) {
+                        (Some(passphrase), _) => PassphraseFrom::Environment(passphrase),
+                        (None, Some(file)) => PassphraseFrom::File(file),
+                        (None, None) => PassphraseFrom::Terminal,
+                    };
+                Ok(RootKey::PassphraseFile { path: path_or("root.age"), passphrase })
+            }
+            _ => Err(refuse(found, "keys.root", "is neither key-file nor passphrase")),
+        },
+    }
+}
+
+/// An address and port; a bare port listens on loopback, `localhost` is the IPv4 loopback.
+pub(crate) fn parse_listen(text: &str) -> Option<SocketAddr> {
+    if let Ok(port) = text.parse::<u16>() {
+        return Some(SocketAddr::from(([127, 0, 0, 1], port)));
+    }
+    let text = text.strip_prefix("https://").unwrap_or(text);
+    match text.strip_prefix("localhost:") {
+        Some(port) => Some(SocketAddr::from(([127, 0, 0, 1], port.parse().ok()?))),
+        None => text.parse().ok(),
+    }
+}
+
+fn parse_public_url(text: &str) -> Option<String> {
+    let host = text.strip_suffix('/').unwrap_or(text).strip_prefix("https://")?;
+    let (name, port) = host.rsplit_once(':').map_or((host, None), |(name, port)| (name, Some(port)));
+    let sound = !name.is_empty()
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.[]:".contains(&byte))
+        && port.is_none_or(|port| port.parse::<u16>().is_ok());
+    sound.then(|| format!("https://{host}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str, variables: &[(&str, &str)]) -> Result<Config, String> {
+        let environment =
+            |name: &str| variables.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned());
+        let source = Source { path: Path::new("letterkeep.toml"), text, environment: &environment };
+        Config::parse(&source, &Overrides::default()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn nothing_said_is_a_working_configuration() {
+        let config = load("", &[]).unwrap();
+        assert_eq!(config.public_url, "https://localhost:8443");
+        assert!(matches!(config.database, Database::Sqlite));
+        assert!(matches!(config.root, RootKey::KeyFile(path) if path == Path::new("letterkeep-data/root.key")));
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file() {
+        let config = load("listen = '127.0.0.1:1'", &[("LETTERKEEP_LISTEN", "0.0.0.0:2")]).unwrap();
+        assert_eq!(config.listen.port(), 2);
+    }
+
+    #[test]
+    fn every_refusal_names_key_and_line() {
+        for (text, parts) in [
+            ("\n\nlisten = 'here'", ["line 3", "listen"]),
+            ("public_url = 'http://x.org'", ["line 1", "public_url"]),
+            ("[tls]\nkey = 'k.pem'", ["line 2", "tls.certificate"]),
+            ("[database]\nurl = 'mysql://u:secret@h/d'", ["line 2", "database.url"]),
+            ("[keys]\nroot = 'post-it'", ["line 2", "keys.root"]),
+            ("[import]\nmax_megabytes = 0", ["line 2", "import.max_megabytes"]),
+            ("[log]\nformat = 'xml'", ["line 2", "log.format"]),
+            ("listne = 1", ["line 1", "listne"]),
+            ("listen = 1", ["line 1", "listen"]),
+        ] {
+            let error = load(text, &[]).unwrap_err();
+            for part in parts {
+                assert!(error.contains(part), "{error}");
+            }
+            assert!(!error.contains("secret"), "{error}");
+        }
+        let error = load("", &[("LETTERKEEP_LISTEN", "x")]).unwrap_err();
+        assert!(error.contains("LETTERKEEP_LISTEN"), "{error}");
+    }
+
+    #[test]
+    fn passwords_do_not_reach_debug_output() {
+        let variables = [("LETTERKEEP_DATABASE_URL", "postgres://u:secret@h/d"), ("LETTERKEEP_ROOT", "passphrase")];
+        let config = load("", &[variables[0], variables[1], ("LETTERKEEP_PASSPHRASE", "secret")]).unwrap();
+        assert!(!format!("{config:?}").contains("secret"));
+    }
+}

@@ -1,0 +1,130 @@
+//! Opening the house: root key, key store, database, in the order in which a failure says most.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use letterkeep_model::{Clock, Ctx, Entropy, Id, SystemClock, SystemEntropy, kind};
+use letterkeep_store::{Db, KeyStore, PostgresOptions, Schema, SqliteOptions, Store};
+use letterkeep_vault::{Passphrase, RootSource};
+
+use crate::config::{Config, Database, PassphraseFrom, RootKey};
+
+/// The open house, and the clock and chance that everything in it uses.
+#[derive(Clone)]
+pub(crate) struct House {
+    pub(crate) store: Store,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+}
+
+impl House {
+    /// Opens what `init` has made.
+    pub(crate) async fn open(config: &Config) -> anyhow::Result<Self> {
+        if !config.data.is_dir() {
+            bail!("there is no data directory {}; make one with: letterkeep init", config.data.display());
+        }
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+        let source = root_source(&config.root, false)?;
+        let (data, keys) = open_databases(config).await?;
+        let keys = KeyStore::open(keys, source, clock.clone(), &*entropy).await.context("opening the key store")?;
+        Ok(Self { store: Store { db: data, keys }, clock, entropy })
+    }
+
+    /// Makes the data directory and the root key where they are missing, then opens the house. Nothing that exists is
+    /// overwritten.
+    pub(crate) async fn init(config: &Config) -> anyhow::Result<Self> {
+        make_directory(&config.data)?;
+        let source = root_source(&config.root, true)?;
+        if !source.path().exists() {
+            // A new root key for keys that another root wrapped would lock everybody out: look before making one.
+            if matches!(config.database, Database::Sqlite) && config.data.join(KEYS_FILE).exists() {
+                bail!(
+                    "the root key file {} is missing, but a key store exists; restore the file from its backup",
+                    source.path().display()
+                );
+            }
+            source.create(&SystemEntropy).context("making the root key")?;
+        }
+        Self::open(config).await
+    }
+
+    /// The service's own context for `account`.
+    pub(crate) fn system(&self, account: Id<kind::Account>) -> Ctx {
+        Ctx::system(self.clock.clone(), self.entropy.clone(), account)
+    }
+
+    /// Closes the databases after everything committed is durable.
+    pub(crate) async fn close(&self) {
+        self.store.db.close().await;
+        self.store.keys.db().close().await;
+    }
+}
+
+/// The embedded database's files.
+const DATA_FILE: &str = "letterkeep.sqlite3";
+const KEYS_FILE: &str = "keys.sqlite3";
+
+async fn open_databases(config: &Config) -> anyhow::Result<(Db, Db)> {
+    match &config.database {
+        Database::Sqlite => {
+            let open = async |name: &str, readers, schema| {
+                let path = config.data.join(name);
+                let options = SqliteOptions { path: path.clone(), readers };
+                Db::open_sqlite(&options, schema).await.with_context(|| format!("opening {}", path.display()))
+            };
+            Ok((open(DATA_FILE, 4, Schema::Data).await?, open(KEYS_FILE, 1, Schema::Keys).await?))
+        }
+        Database::Postgres { url, keys_url } => {
+            let open = async |url: &str, connections, schema| {
+                let options = PostgresOptions { url: url.to_owned(), connections };
+                Db::open_postgres(&options, schema).await.context("opening the PostgreSQL database")
+            };
+            Ok((open(url, 16, Schema::Data).await?, open(keys_url, 3, Schema::Keys).await?))
+        }
+    }
+}
+
+/// Where the root key comes from. With `new`, a passphrase typed at the terminal is asked for twice.
+pub(crate) fn root_source(root: &RootKey, new: bool) -> anyhow::Result<RootSource> {
+    match root {
+        RootKey::KeyFile(path) => Ok(RootSource::KeyFile(path.clone())),
+        RootKey::PassphraseFile { path, passphrase } => {
+            let text = match passphrase {
+                PassphraseFrom::Environment(text) => text.clone(),
+                PassphraseFrom::File(file) => std::fs::read_to_string(file)
+                    .with_context(|| format!("reading the passphrase from {}", file.display()))?
+                    .trim_end_matches(['\r', '\n'])
+                    .to_owned(),
+                PassphraseFrom::Terminal => ask_passphrase(new && !path.exists())?,
+            };
+            Ok(RootSource::PassphraseFile { path: path.clone(), passphrase: Passphrase::new(text) })
+        }
+    }
+}
+
+fn ask_passphrase(twice: bool) -> anyhow::Result<String> {
+    let hint = "no terminal to ask at: set LETTERKEEP_PASSPHRASE_FILE or keys.passphrase_file";
+    let first = rpassword::prompt_password("Passphrase of the root key: ").context(hint)?;
+    if twice && rpassword::prompt_password("The same again: ").context(hint)? != first {
+        bail!("the two passphrases differ; nothing was made");
+    }
+    Ok(first)
+}
+
+fn make_directory(path: &Path) -> anyhow::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt as _;
+        builder.mode(0o700);
+    }
+    builder.create(path).with_context(|| format!("making the data directory {}", path.display()))
+}
+
+/// The pages and the API.
+pub(crate) fn router(_house: &House, _config: &Config) -> axum::Router {
+    axum::Router::new()
+}

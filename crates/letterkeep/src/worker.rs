@@ -1,0 +1,104 @@
+//! The background worker: claims jobs from the queue and hands them to the room that does them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use letterkeep_model::{Ctx, Timestamp};
+use letterkeep_store::queue::{self, ClaimedJob, NewJob, Outcome};
+use letterkeep_store::rotation::{self, Progress, RotationError};
+use letterkeep_store::{Error, Store};
+use tokio::sync::watch;
+
+use crate::house::House;
+
+/// How long a job may run before another worker may take it; long work extends its lease.
+const LEASE: Duration = Duration::from_mins(5);
+/// How long an idle worker sleeps: the delay before a due job starts.
+const IDLE: Duration = Duration::from_millis(500);
+/// Jobs at the same time.
+const WORKERS: usize = 3;
+
+/// Rotation of an account's key.
+const ROTATE: &str = "keys.rotate";
+
+/// Runs jobs until `stop` turns true; ends when the jobs that run have ended.
+pub(crate) async fn run(house: House, stop: watch::Receiver<bool>) {
+    let house = Arc::new(house);
+    let mut workers = tokio::task::JoinSet::new();
+    for _ in 0..WORKERS {
+        let (house, mut stop) = (house.clone(), stop.clone());
+        workers.spawn(async move {
+            while !*stop.borrow() {
+                match run_one(&house).await {
+                    Ok(true) => {}
+                    Ok(false) => {
+                        tokio::select! {
+                            () = tokio::time::sleep(IDLE) => {}
+                            _ = stop.changed() => {}
+                        }
+                    }
+                    Err(error) => {
+                        tracing::error!(%error, "the job queue cannot be reached");
+                        tokio::time::sleep(IDLE * 10).await;
+                    }
+                }
+            }
+        });
+    }
+    while workers.join_next().await.is_some() {}
+}
+
+/// Claims one job and does it; `false` if none was due.
+pub(crate) async fn run_one(house: &House) -> Result<bool, Error> {
+    let Some(job) = queue::claim(&house.store.db, house.clock.now(), LEASE).await? else { return Ok(false) };
+    let ctx = house.system(job.account());
+    tracing::info!(job = %job.job_id, kind = job.kind, attempt = job.attempts, request = %ctx.request, "job started");
+    // In a task of its own, so that a handler that panics fails its job and not the worker.
+    let task = tokio::spawn({
+        let (house, ctx, job) = (house.clone(), ctx.clone(), job.clone());
+        async move { perform(&house, &ctx, &job).await }
+    });
+    let outcome = task.await.unwrap_or_else(|_| Outcome::Retry("the handler panicked; see the log".into()));
+    match &outcome {
+        Outcome::Retry(error) | Outcome::Dead(error) => {
+            tracing::warn!(job = %job.job_id, kind = job.kind, attempt = job.attempts, error, "job failed");
+        }
+        Outcome::Done | Outcome::Again(_) => {
+            tracing::info!(job = %job.job_id, kind = job.kind, outcome = ?outcome, "job ended");
+        }
+    }
+    let mut tx = house.store.db.write().await?;
+    queue::settle(&mut tx, &job, &outcome, ctx.now()).await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+async fn perform(house: &House, ctx: &Ctx, job: &ClaimedJob) -> Outcome {
+    match job.kind.as_str() {
+        ROTATE => rotate(ctx, &house.store).await,
+        unknown => Outcome::Dead(format!("this version knows no job of kind {unknown}")),
+    }
+}
+
+async fn rotate(ctx: &Ctx, store: &Store) -> Outcome {
+    match rotation::advance(ctx, store, ctx.account).await {
+        Ok(Progress::Waiting(until, _)) => Outcome::Again(until),
+        Ok(Progress::Done(_)) => Outcome::Done,
+        Err(error @ RotationError::Record { .. }) => Outcome::Dead(error.to_string()),
+        Err(error) => Outcome::Retry(error.to_string()),
+    }
+}
+
+/// Lets the running service carry an account's key rotation to its end.
+pub(crate) async fn enqueue_rotation(ctx: &Ctx, store: &Store) -> Result<(), Error> {
+    let mut tx = store.db.write().await?;
+    let job = NewJob {
+        kind: ROTATE,
+        payload: "{}".into(),
+        run_at: Timestamp::from_micros(ctx.now().micros()),
+        dedup: Some(format!("{ROTATE} {}", ctx.account)),
+        max_attempts: 20,
+    };
+    queue::enqueue(ctx, &mut tx, job).await?;
+    tx.commit().await
+}
