@@ -236,7 +236,6 @@ CREATE TABLE sealed_file (
     key_version BIGINT NOT NULL,
     size BIGINT NOT NULL,
     chunks BIGINT NOT NULL,
-    sha256 BYTEA,
     complete BOOLEAN NOT NULL,
     created_at BIGINT NOT NULL,
     PRIMARY KEY (account_id, file_id)
@@ -261,7 +260,8 @@ CREATE TABLE import (
     reject_file_id UUID,
     state TEXT NOT NULL,
     format TEXT NOT NULL,
-    settings TEXT NOT NULL,
+    settings BYTEA NOT NULL,
+    key_version BIGINT NOT NULL,
     cursor TEXT NOT NULL,
     rows_total BIGINT,
     rows_done BIGINT NOT NULL,

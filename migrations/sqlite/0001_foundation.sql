@@ -236,7 +236,6 @@ CREATE TABLE sealed_file (
     key_version INTEGER NOT NULL,
     size INTEGER NOT NULL,
     chunks INTEGER NOT NULL,
-    sha256 BLOB,
     complete INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
     PRIMARY KEY (account_id, file_id)
@@ -261,7 +260,8 @@ CREATE TABLE import (
     reject_file_id BLOB,
     state TEXT NOT NULL,
     format TEXT NOT NULL,
-    settings TEXT NOT NULL,
+    settings BLOB NOT NULL,
+    key_version INTEGER NOT NULL,
     cursor TEXT NOT NULL,
     rows_total INTEGER,
     rows_done INTEGER NOT NULL,

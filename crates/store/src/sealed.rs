@@ -106,6 +106,7 @@ sealed_tables! {
     permission_change (change_id) { PERMISSION_EVIDENCE = evidence: Contact }
     sealed_file (file_id) { FILE_NAME = name: File }
     sealed_file_chunk (chunk_id) { FILE_CHUNK = body: File }
+    import (import_id) { IMPORT_SETTINGS = settings: Contact }
     import_change (change_id) { IMPORT_PREVIOUS = previous: Contact }
     campaign (campaign_id) { CAMPAIGN_CONTENT = content: Content }
     campaign_activity (activity_id) { ACTIVITY_CONTENT = content: Content }
