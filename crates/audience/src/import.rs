@@ -1,0 +1,1 @@
+//! Import of CSV, TSV and XLSX files.
