@@ -5,6 +5,8 @@
 //! that is also the most common change here.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to its terminal")]
 
+mod bench;
+mod fuzz;
 mod install;
 mod postgres;
 mod test;
@@ -36,6 +38,19 @@ enum Verb {
         #[arg(long)]
         check: bool,
     },
+    /// Run the benches and print one table, with the machine's own yardsticks beside the figures
+    Bench {
+        /// Only benches whose name contains this
+        filter: Option<String>,
+    },
+    /// Feed the parsers of foreign input with random bytes (needs a nightly Rust and cargo-fuzz)
+    Fuzz {
+        /// One target of `fuzz/`; all of them, one after the other, if left out
+        target: Option<String>,
+        /// How long each target runs
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+    },
     /// Run a private PostgreSQL for tests until Ctrl-C and print the line to export
     Postgres,
 }
@@ -55,6 +70,8 @@ fn run(verb: &Verb) -> Result<ExitCode> {
         Verb::Test => Ok(test::run()),
         Verb::Tidy => tidy::check(tools::root()).map(|()| ExitCode::SUCCESS),
         Verb::Vendor { check } => vendor::run(*check),
+        Verb::Bench { filter } => bench::run(filter.as_deref()),
+        Verb::Fuzz { target, seconds } => fuzz::run(target.as_deref(), *seconds),
         Verb::Postgres => postgres::foreground(),
     }
 }
