@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Finding, Tree};
+use super::{Finding, Tree, line_at};
 
 const FOLDERS: [&str; 2] = ["crates/web/locales/de", "crates/web/locales/en"];
 
@@ -34,7 +34,12 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
             }
         }
     }
-    let used = literals(tree);
+    for (path, line, key) in calls(tree, "t!(").into_iter().filter(|(_, _, key)| !english.contains_key(*key)) {
+        let text = format!("`{key}` is not defined: add it under {} and {}", FOLDERS[0], FOLDERS[1]);
+        findings.push(Finding::new(path, line, text));
+    }
+    let mut used = literals(tree);
+    used.starts.extend(calls(tree, "named(").into_iter().map(|(_, _, prefix)| format!("{prefix}-")));
     let referred: BTreeSet<&String> = german.values().chain(english.values()).flat_map(|m| &m.references).collect();
     for (key, message) in &english {
         let id = key.split('.').next().unwrap_or(key);
@@ -102,6 +107,29 @@ fn collect(line: &str, message: &mut Message) {
     }
 }
 
+/// The first string literal among the arguments of each call of `opening` in the pages, with its place.
+fn calls<'a>(tree: &'a Tree, opening: &str) -> Vec<(&'a str, usize, &'a str)> {
+    let mut found = Vec::new();
+    for (path, text) in tree.texts(".rs").filter(|(path, _)| path.starts_with("crates/web/src/")) {
+        let product = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+        for (at, _) in product.match_indices(opening) {
+            let line_start = product[..at].rfind('\n').map_or(0, |end| end + 1);
+            let is_whole = !product[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+            if !is_whole || product[line_start..at].trim_start().starts_with("//") {
+                continue;
+            }
+            let arguments = &product[at + opening.len()..];
+            // The language comes first and is no literal; what is computed is tried where it is computed.
+            let Some((language, rest)) = arguments.split_once(',') else { continue };
+            let literal = rest.trim_start().strip_prefix('"').and_then(|rest| rest.split('"').next());
+            if let Some(literal) = literal.filter(|_| !language.contains([')', '"'])) {
+                found.push((path, line_at(text, at), literal));
+            }
+        }
+    }
+    found
+}
+
 /// String literals of the code that may be keys.
 #[derive(Default)]
 struct Literals {
@@ -157,6 +185,20 @@ mod tests {
             !findings.iter().any(|f| f.to_string().contains("title") || f.to_string().contains("brand")),
             "{findings:?}"
         );
+    }
+
+    #[test]
+    fn names_a_key_that_the_pages_use_and_nobody_defined() {
+        let code =
+            "h1 { (t!(frame, \"title\")) }\n(t!(\n    frame,\n    \"absent\", n = 1))\nnamed(frame, \"role\", role)";
+        let texts = "title = T\nrole-owner = O\nrole-viewer = V\n";
+        let findings = check(&Tree::with(&[
+            ("crates/web/src/page.rs", code),
+            ("crates/web/locales/de/a.ftl", texts),
+            ("crates/web/locales/en/a.ftl", texts),
+        ]));
+        assert!(found(&findings, "crates/web/src/page.rs:2", "`absent` is not defined"), "{findings:?}");
+        assert_eq!(findings.len(), 1, "{findings:?}");
     }
 
     #[test]
