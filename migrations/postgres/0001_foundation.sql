@@ -38,6 +38,7 @@ CREATE TABLE totp_factor (
     account_id UUID NOT NULL,
     user_id UUID NOT NULL,
     secret BYTEA NOT NULL,
+    pending BYTEA,
     key_version BIGINT NOT NULL,
     last_step BIGINT NOT NULL,
     failures BIGINT NOT NULL,

@@ -38,6 +38,7 @@ CREATE TABLE totp_factor (
     account_id BLOB NOT NULL,
     user_id BLOB NOT NULL,
     secret BLOB NOT NULL,
+    pending BLOB,
     key_version INTEGER NOT NULL,
     last_step INTEGER NOT NULL,
     failures INTEGER NOT NULL,

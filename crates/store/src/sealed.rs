@@ -100,7 +100,7 @@ macro_rules! sealed_tables {
 
 sealed_tables! {
     app_user (user_id) { USER_PASSWORD = password: Credential, USER_EMAIL = email: Identity }
-    totp_factor (user_id) { TOTP_SECRET = secret: Factor }
+    totp_factor (user_id) { TOTP_SECRET = secret: Factor, TOTP_PENDING = pending: Factor }
     invitation (invitation_id) { INVITATION_EMAIL = email: Identity }
     contact (contact_id) { CONTACT_RECORD = record: Contact }
     permission_change (change_id) { PERMISSION_EVIDENCE = evidence: Contact }

@@ -5,6 +5,14 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     array(&digest::digest(&digest::SHA256, bytes))
 }
 
+/// SHA-1 of `bytes`, for looking a password up in a published list of breached ones, which all use it. Good for
+/// nothing else.
+pub fn breach_list_hash(bytes: &[u8]) -> [u8; 20] {
+    let mut hash = [0; 20];
+    hash.copy_from_slice(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, bytes).as_ref());
+    hash
+}
+
 /// SHA-256 of bytes that arrive in pieces.
 #[derive(Clone)]
 pub struct Sha256(digest::Context);

@@ -59,7 +59,7 @@ mod secret;
 mod token;
 mod totp;
 
-pub use digest::{Sha256, sha256};
+pub use digest::{Sha256, breach_list_hash, sha256};
 pub use dkim::{DkimEd25519Key, DkimKeyError, DkimRsaKey};
 pub use keyring::{IndexField, Keyring, KeyringError};
 pub use link::{Link, LinkError, LinkToken, Purpose};

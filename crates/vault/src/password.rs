@@ -14,7 +14,7 @@ use crate::constant_time_eq;
 ///     format!("{password:?}")
 /// }
 /// ```
-#[derive(Zeroize, ZeroizeOnDrop)]
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct Password(String);
 
 /// The text cannot be a password.

@@ -1,0 +1,90 @@
+//! Logging in: user name and password, then the second factor, then a session.
+
+use letterkeep_model::Ctx;
+use letterkeep_store::Store;
+use letterkeep_vault::{Password, Token};
+use serde_json::json;
+
+use crate::recognise::{self, Proof, Secret, ids};
+use crate::session::{self, LoggedIn, Opening};
+use crate::throttle;
+use crate::{Client, Passwords, Stage, UserName, audit};
+
+pub use crate::recognise::{FactorError, LogInError};
+
+/// Judges user name and password. What comes back is the cookie of a session at [`Stage::Factor`], good for ten
+/// minutes and for [`prove_factor`] alone.
+pub async fn authenticate(
+    ctx: &Ctx,
+    store: &Store,
+    passwords: &Passwords,
+    client: &Client,
+    user_name: &str,
+    password: &Password,
+) -> Result<Token, LogInError> {
+    // What cannot be a name is nobody's: the same path and the same work.
+    let name = UserName::parse(user_name).ok();
+    let folded = name.as_ref().map_or("", UserName::folded);
+    let claim = recognise::claim(store, client, folded).await?;
+    let device = claim.device;
+    let row = recognise::judge_password(ctx, store, passwords, client, claim, password).await?;
+    let (account, user) = ids(&row);
+    let mut tx = store.db.write().await?;
+    let opening = Opening { account, user, device, stage: Stage::Factor, client, factor_at: None };
+    let token = session::open(ctx, &mut tx, opening).await?;
+    let detail = json!({ "known_browser": device.is_some() });
+    audit::append_about(ctx, &mut tx, account, user, "log_in.password", &detail).await?;
+    tx.commit().await?;
+    Ok(token)
+}
+
+/// Proves the second factor, with the code of the app or a recovery code, and opens the full session under a new id.
+pub async fn prove_factor(
+    ctx: &Ctx,
+    store: &Store,
+    client: &Client,
+    token: &Token,
+    code: &str,
+) -> Result<LoggedIn, FactorError> {
+    let old = recognise::session_at(ctx, store, token, Stage::Factor).await?;
+    let proof = recognise::judge_code(ctx, store, &old, Secret::Present, code).await?;
+    let system = store.keys.system().await?;
+    let mut tx = store.db.write().await?;
+    if !recognise::use_up(ctx, &mut tx, &old, &proof).await? {
+        drop(tx);
+        return Err(recognise::refuse_code(ctx, store, &old).await?);
+    }
+    let done = session::complete(ctx, &mut tx, &system, client, &old).await?.ok_or(FactorError::NoSession)?;
+    let factor = match proof {
+        Proof::Step(_) => "totp",
+        Proof::Recovery(_) => "recovery_code",
+    };
+    let detail = json!({ "factor": factor, "recovery_codes_left": done.recovery_codes_left });
+    audit::append_for(ctx, &mut tx, &old, "log_in", &detail).await?;
+    tx.commit().await?;
+    Ok(done)
+}
+
+/// Proves the second factor once more in a full session, which gets a new id; for five minutes, factors and keys may
+/// be changed.
+pub async fn step_up(
+    ctx: &Ctx,
+    store: &Store,
+    client: &Client,
+    token: &Token,
+    code: &str,
+) -> Result<Token, FactorError> {
+    let old = recognise::session_at(ctx, store, token, Stage::Full).await?;
+    let proof = recognise::judge_code(ctx, store, &old, Secret::Present, code).await?;
+    let system = store.keys.system().await?;
+    let mut tx = store.db.write().await?;
+    if !recognise::use_up(ctx, &mut tx, &old, &proof).await? {
+        drop(tx);
+        return Err(recognise::refuse_code(ctx, store, &old).await?);
+    }
+    let token = session::renew(ctx, &mut tx, &old, client, Some(ctx.now())).await?.ok_or(FactorError::NoSession)?;
+    throttle::clear(&mut tx, &system, &[recognise::factor_counter(&old)]).await?;
+    audit::append_for(ctx, &mut tx, &old, "log_in.step_up", &json!({})).await?;
+    tx.commit().await?;
+    Ok(token)
+}
