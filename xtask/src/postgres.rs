@@ -169,3 +169,26 @@ pub(crate) fn foreground() -> Result<ExitCode> {
     server.guard.wait()?;
     Ok(ExitCode::SUCCESS)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn a_server_answers_and_leaves_nothing_behind() {
+        let Some(programs) = programs() else {
+            let _ = writeln!(std::io::stderr(), "SKIPPED postgres: no server is installed");
+            return;
+        };
+        let server = Server::start(&programs).unwrap();
+        let directory = server.directory.clone();
+        assert!(UnixStream::connect(directory.join(".s.PGSQL.5432")).is_ok());
+        let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&directory).unwrap().permissions());
+        assert_eq!(mode & 0o077, 0, "trust is for the owner of the directory alone");
+        drop(server);
+        assert!(!directory.exists());
+    }
+}
