@@ -1,0 +1,61 @@
+// Comfort only: every page works without this file.
+const root = document.documentElement;
+root.dataset.script = "on";
+
+// The reader's own time zone, so that times can be written in it. A cookie for the next page; nothing else reads it.
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+if (zone && /^[A-Za-z0-9_+\-/]{1,64}$/.test(zone) && !document.cookie.includes(`letterkeep-zone=${zone}`)) {
+  const secure = location.protocol === "https:" ? "; Secure" : "";
+  document.cookie = `letterkeep-zone=${zone}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("button[data-do]");
+  if (!button) return;
+  const target = document.getElementById(button.getAttribute("aria-controls") ?? "");
+  switch (button.dataset.do) {
+    case "reveal": {
+      const hidden = target.type === "password";
+      target.type = hidden ? "text" : "password";
+      button.setAttribute("aria-pressed", String(hidden));
+      button.textContent = hidden ? button.dataset.hide : button.dataset.show;
+      break;
+    }
+    case "copy":
+      navigator.clipboard?.writeText(target.value ?? target.textContent).then(() => announce(button.dataset.done));
+      break;
+    case "print":
+      window.print();
+      break;
+  }
+});
+
+// Says a short sentence to screen readers and shows it for a moment.
+function announce(text) {
+  const line = document.getElementById("announcer");
+  if (line) line.textContent = text ?? "";
+}
+
+// A form is sent once: a second click while the answer is on its way does nothing.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.method !== "post" || form.hasAttribute("hx-post")) return;
+  if (form.dataset.sent === "yes") {
+    event.preventDefault();
+    return;
+  }
+  form.dataset.sent = "yes";
+});
+window.addEventListener("pageshow", () => {
+  for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+});
+
+// The sheet of the bottom bar closes with Escape and gives the focus back.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  const open = event.target.closest?.("details.sheet[open]");
+  if (open) {
+    open.open = false;
+    open.querySelector("summary")?.focus();
+  }
+});

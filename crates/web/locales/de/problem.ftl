@@ -1,0 +1,26 @@
+# Was schiefgehen kann: was geschah, was erhalten ist, was jetzt zu tun ist.
+problem-home = Zur Startseite
+problem-again = Noch einmal versuchen
+problem-code = Status { $code }
+problem-missing-title = Diese Seite gibt es nicht
+problem-missing-text = Unter dieser Adresse steht nichts, oder nicht mehr. Bitte prüfen Sie die Adresse oder gehen Sie über die Navigation.
+problem-forbidden-title = Ihre Rolle erlaubt das nicht
+problem-forbidden-text = Es wurde nichts geändert. Ein Inhaber des Kontos kann Ihnen unter „Benutzer und Rollen“ eine andere Rolle geben.
+problem-foreign-title = Das Formular war nicht mehr gültig
+problem-foreign-text = Es wurde nichts geändert. Vermutlich hat Ihre Sitzung gewechselt, seit Sie die Seite geöffnet haben. Bitte gehen Sie zurück, laden Sie die Seite neu und senden Sie noch einmal.
+problem-unreadable-title = Die Anfrage war nicht lesbar
+problem-unreadable-text = Es wurde nichts geändert. Bitte gehen Sie zurück und versuchen Sie es über die Seite noch einmal.
+problem-method-title = So lässt sich diese Adresse nicht aufrufen
+problem-method-text = Es wurde nichts geändert. Bitte gehen Sie über die Navigation zu der Seite, die Sie suchen.
+problem-busy-title = Das hat zu lange gedauert
+problem-busy-text = Der Dienst ist gerade ausgelastet. Nicht bestätigte Änderungen wurden nicht übernommen. Bitte versuchen Sie es in einigen Sekunden noch einmal.
+problem-changed-title = Der Stand hat sich inzwischen geändert
+problem-changed-text = Ihre Änderung wurde nicht übernommen, damit nichts überschrieben wird. Bitte laden Sie die Seite neu und prüfen Sie den jetzigen Stand.
+problem-large-title = Das ist zu groß
+problem-large-text = Die gesendeten Daten überschreiten die Grenze dieses Dienstes. Es wurde nichts geändert. Bitte kürzen oder teilen Sie sie.
+problem-many-title = Zu viele Versuche
+problem-many-text = Zum Schutz vor Angriffen warten wir einen Moment. Bitte versuchen Sie es in einigen Minuten noch einmal; Ihre Daten sind unverändert.
+problem-full-title = Der Speicher des Servers ist voll
+problem-full-text = Ihre Änderung wurde nicht übernommen; Bestehendes ist unverändert. Bitte geben Sie dem Betreiber Bescheid.
+problem-fault-title = Hier ist uns ein Fehler unterlaufen
+problem-fault-text = Ihre letzte Änderung wurde nicht übernommen; Bestehendes ist unverändert. Der Fehler ist protokolliert. Bitte versuchen Sie es noch einmal.

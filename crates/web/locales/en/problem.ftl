@@ -1,0 +1,26 @@
+# What can go wrong: what happened, what was kept, what to do now.
+problem-home = To the start page
+problem-again = Try again
+problem-code = Status { $code }
+problem-missing-title = There is no such page
+problem-missing-text = Nothing stands at this address, or nothing any more. Please check the address or use the navigation.
+problem-forbidden-title = Your role does not allow this
+problem-forbidden-text = Nothing was changed. An owner of the account can give you another role under “Users and roles”.
+problem-foreign-title = The form was no longer valid
+problem-foreign-text = Nothing was changed. Your session has probably changed since you opened the page. Please go back, reload the page and send it again.
+problem-unreadable-title = The request could not be read
+problem-unreadable-text = Nothing was changed. Please go back and try again from the page.
+problem-method-title = This address cannot be called like that
+problem-method-text = Nothing was changed. Please use the navigation to reach the page you are looking for.
+problem-busy-title = That took too long
+problem-busy-text = The service is busy right now. Changes that were not confirmed were not made. Please try again in a few seconds.
+problem-changed-title = Things have changed in the meantime
+problem-changed-text = Your change was not made, so that nothing is overwritten. Please reload the page and check the present state.
+problem-large-title = That is too large
+problem-large-text = What was sent is beyond the limit of this service. Nothing was changed. Please shorten or split it.
+problem-many-title = Too many attempts
+problem-many-text = To keep attackers out we wait a moment. Please try again in a few minutes; your data is unchanged.
+problem-full-title = The server’s disk is full
+problem-full-text = Your change was not made; everything else is unchanged. Please tell the operator.
+problem-fault-title = Something went wrong on our side
+problem-fault-text = Your last change was not made; everything else is unchanged. The fault has been logged. Please try again.

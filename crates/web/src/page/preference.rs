@@ -1,0 +1,58 @@
+//! Language and colours, switchable without a script.
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+use http::Method;
+use letterkeep_model::Locale;
+
+use crate::access::Routes;
+use crate::frame::{self, Scheme, add_cookies, set_cookie};
+use crate::see_other;
+use crate::visit::read_form;
+use crate::{House, Problem};
+
+pub(crate) fn routes() -> Routes {
+    Routes::new().public(&Method::POST, "/preferences", "the language of public pages is chosen before log-in", choose)
+}
+
+/// A year.
+const KEPT: u64 = 31_536_000;
+
+/// The guard has checked the origin; a display preference needs no token beyond that.
+async fn choose(State(house): State<House>, request: Request) -> Result<Response, Problem> {
+    let form = read_form(request, &house).await?;
+    let mut cookies = Vec::new();
+    if let Ok(locale) = form.text("locale").parse::<Locale>() {
+        cookies.push(set_cookie(frame::LOCALE, locale.tag(), Some(KEPT)));
+    }
+    if let Some(scheme) = Scheme::from_name(form.text("scheme")) {
+        cookies.push(set_cookie(frame::SCHEME, scheme.name(), Some(KEPT)));
+    }
+    let mut response = see_other(local(form.text("back")));
+    add_cookies(response.headers_mut(), &cookies);
+    Ok(response)
+}
+
+/// The path, if it is one of ours; else the first page. `//host` and `/\host` lead elsewhere.
+pub(crate) fn local(path: &str) -> &str {
+    let sound = path.starts_with('/')
+        && !path.starts_with("//")
+        && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
+        && path.len() <= 2_048;
+    if sound { path } else { "/" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leads_nowhere_else() {
+        assert_eq!(local("/contacts?list=1"), "/contacts?list=1");
+        for path in
+            ["https://evil.example", "//evil.example", "/\\evil.example", "", "/a\r\nSet-Cookie: x=1", "javascript:x"]
+        {
+            assert_eq!(local(path), "/", "{path:?}");
+        }
+    }
+}

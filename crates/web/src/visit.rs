@@ -1,0 +1,298 @@
+//! What a handler is given: who asks, and a transaction.
+//!
+//! [`Desk`] reads (GET), [`Posted`] writes (POST, with the form), [`Upload`] takes a file, [`Guest`] and [`GuestPost`]
+//! serve those who are not logged in. The form is read and its token checked **before** the transaction begins, so a
+//! slow sender holds nothing up.
+
+use std::sync::Arc;
+
+use axum::RequestExt as _;
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use http::HeaderMap;
+use http::request::Parts;
+use letterkeep_model::{Ctx, Locale};
+use letterkeep_store::Tx;
+use letterkeep_vault::{Keyring, Token, csrf_token, verify_csrf_token};
+
+use crate::component::Fields;
+use crate::frame::{self, Frame};
+use crate::house::House;
+use crate::problem::Problem;
+use crate::text::Speaks;
+
+/// How many fields a form may have.
+const MOST_FIELDS: usize = 2_000;
+
+/// A person who has logged in, and whose role allows what the route declares.
+#[derive(Clone)]
+pub struct Visit {
+    /// The service.
+    pub house: House,
+    /// Who acts, for which account.
+    pub ctx: Ctx,
+    /// The account's keys.
+    pub keyring: Arc<Keyring>,
+    /// What the page knows about its reader.
+    pub frame: Frame,
+    token: Arc<Token>,
+}
+
+impl Visit {
+    /// A transaction that reads.
+    pub async fn read(&self) -> Result<Tx, Problem> {
+        Ok(self.house.store.db.read().await?)
+    }
+
+    /// A transaction that may write.
+    pub async fn write(&self) -> Result<Tx, Problem> {
+        Ok(self.house.store.db.write().await?)
+    }
+}
+
+impl Speaks for Visit {
+    fn locale(&self) -> Locale {
+        self.frame.locale
+    }
+}
+
+/// Who holds the session of this request; `None` if nobody does, or not with all factors.
+pub(crate) async fn recognise(house: &House, headers: &HeaderMap, path: &str) -> Result<Option<Visit>, Problem> {
+    let _ = path;
+    let Some(token) = frame::cookie(headers, frame::SESSION).and_then(Token::parse) else {
+        return Ok(None);
+    };
+    let _ = (house, token);
+    Ok(None)
+}
+
+impl FromRequestParts<House> for Visit {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &House) -> Result<Self, Problem> {
+        let visit = parts.extensions.get::<Self>().cloned();
+        visit.ok_or_else(|| Problem::Internal("a handler for people stands behind a public route".into()))
+    }
+}
+
+/// A visit that reads: every GET.
+pub struct Desk {
+    /// Who asks.
+    pub visit: Visit,
+    /// One consistent state.
+    pub tx: Tx,
+}
+
+impl FromRequestParts<House> for Desk {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, house: &House) -> Result<Self, Problem> {
+        let visit = Visit::from_request_parts(parts, house).await?;
+        let tx = visit.read().await?;
+        Ok(Self { visit, tx })
+    }
+}
+
+/// A form that was sent, its token checked. Commit the transaction before answering.
+pub struct Posted {
+    /// Who asks.
+    pub visit: Visit,
+    /// What the form may change; dropping it changes nothing.
+    pub tx: Tx,
+    /// What was entered.
+    pub form: Fields,
+}
+
+impl FromRequest<House> for Posted {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, house: &House) -> Result<Self, Problem> {
+        let Sent { visit, form } = Sent::from_request(request, house).await?;
+        let tx = visit.write().await?;
+        Ok(Self { visit, tx, form })
+    }
+}
+
+/// The same without a transaction, for work that opens its own or first does something slow.
+pub struct Sent {
+    /// Who asks.
+    pub visit: Visit,
+    /// What was entered.
+    pub form: Fields,
+}
+
+impl FromRequest<House> for Sent {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, house: &House) -> Result<Self, Problem> {
+        let (mut parts, body) = request.into_parts();
+        let visit = Visit::from_request_parts(&mut parts, house).await?;
+        let form = read_form(Request::from_parts(parts, body), house).await?;
+        if !verify_csrf_token(&visit.token, form.text("csrf")) {
+            return Err(Problem::ForeignForm);
+        }
+        Ok(Self { visit, form })
+    }
+}
+
+/// A form with a file: the fields before the file, their token checked. There is no transaction yet; take the file
+/// apart first.
+pub struct Upload {
+    /// Who asks.
+    pub visit: Visit,
+    /// What was entered before the file.
+    pub form: Fields,
+    /// The file, if one was chosen.
+    pub file: Option<UploadedFile>,
+}
+
+/// A file as it arrives.
+pub struct UploadedFile {
+    /// The name that the browser gives it, at most 255 characters. A claim; never a path of ours.
+    pub name: String,
+    field: multer::Field<'static>,
+}
+
+impl UploadedFile {
+    /// The next piece; `None` at the end.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, Problem> {
+        self.field.chunk().await.map_err(|error| unreadable(&error))
+    }
+}
+
+impl FromRequest<House> for Upload {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, house: &House) -> Result<Self, Problem> {
+        let (mut parts, body) = request.into_parts();
+        let visit = Visit::from_request_parts(&mut parts, house).await?;
+        let kind = parts.headers.get(http::header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        let boundary = kind.and_then(|kind| multer::parse_boundary(kind).ok()).ok_or(Problem::Unreadable)?;
+        let body = Request::from_parts(parts, body).into_limited_body().into_data_stream();
+        let mut multipart = multer::Multipart::new(body, boundary);
+        let mut pairs = Vec::new();
+        let mut file = None;
+        while let Some(mut field) = multipart.next_field().await.map_err(|error| unreadable(&error))? {
+            if let Some(name) = field.file_name() {
+                let name: String = name.chars().filter(|letter| !letter.is_control()).take(255).collect();
+                file = (!name.is_empty()).then_some(UploadedFile { name, field });
+                break;
+            }
+            let name = field.name().unwrap_or_default().to_owned();
+            let mut text = Vec::new();
+            while let Some(chunk) = field.chunk().await.map_err(|error| unreadable(&error))? {
+                if text.len() + chunk.len() > 65_536 || pairs.len() > 64 {
+                    return Err(Problem::TooLarge);
+                }
+                text.extend_from_slice(&chunk);
+            }
+            pairs.push((name, String::from_utf8(text).map_err(|_| Problem::Unreadable)?));
+        }
+        let form = Fields::from_pairs(pairs);
+        if !verify_csrf_token(&visit.token, form.text("csrf")) {
+            return Err(Problem::ForeignForm);
+        }
+        Ok(Self { visit, form, file })
+    }
+}
+
+/// `multer` wraps what the body says; a body over the limit says so in its text alone.
+fn unreadable(error: &multer::Error) -> Problem {
+    let mut source = std::error::Error::source(error);
+    while let Some(inner) = source {
+        if inner.is::<http_body_util::LengthLimitError>() {
+            return Problem::TooLarge;
+        }
+        source = inner.source();
+    }
+    Problem::Unreadable
+}
+
+/// Somebody who is not logged in, or at least need not be.
+#[derive(Clone)]
+pub struct Guest {
+    /// The service.
+    pub house: House,
+    /// The public.
+    pub ctx: Ctx,
+    /// What the page knows about its reader.
+    pub frame: Frame,
+    token: Arc<Token>,
+}
+
+impl Guest {
+    /// Binds forms to a cookie of their own; a page sets it if the browser has none yet.
+    pub(crate) fn of(house: &House, headers: &HeaderMap, path: &str) -> Self {
+        let mut frame = Frame::from_headers(headers, path, house.clock.now());
+        let token = match frame::cookie(headers, frame::GUEST).and_then(Token::parse) {
+            Some(token) => token,
+            None => {
+                let token = Token::generate(&*house.entropy);
+                frame.cookies.push(frame::set_cookie(frame::GUEST, &token.text(), None));
+                token
+            }
+        };
+        frame.csrf = csrf_token(&token, &*house.entropy);
+        let ctx = house.public(frame.locale);
+        Self { house: house.clone(), ctx, frame, token: Arc::new(token) }
+    }
+}
+
+impl Speaks for Guest {
+    fn locale(&self) -> Locale {
+        self.frame.locale
+    }
+}
+
+impl FromRequestParts<House> for Guest {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &House) -> Result<Self, Problem> {
+        let guest = parts.extensions.get::<Self>().cloned();
+        guest.ok_or_else(|| Problem::Internal("a public handler stands behind a route for people".into()))
+    }
+}
+
+/// A form that somebody without a session sent, its token checked.
+pub struct GuestPost {
+    /// Who asks.
+    pub guest: Guest,
+    /// What was entered.
+    pub form: Fields,
+}
+
+impl FromRequest<House> for GuestPost {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, house: &House) -> Result<Self, Problem> {
+        let (mut parts, body) = request.into_parts();
+        let guest = Guest::from_request_parts(&mut parts, house).await?;
+        let form = read_form(Request::from_parts(parts, body), house).await?;
+        if !verify_csrf_token(&guest.token, form.text("csrf")) {
+            return Err(Problem::ForeignForm);
+        }
+        Ok(Self { guest, form })
+    }
+}
+
+/// Reads a form of `application/x-www-form-urlencoded`.
+pub(crate) async fn read_form(request: Request, house: &House) -> Result<Fields, Problem> {
+    let kind = request.headers().get(http::header::CONTENT_TYPE).map_or(&b""[..], |kind| kind.as_bytes());
+    if !kind.starts_with(b"application/x-www-form-urlencoded") {
+        return Err(Problem::Unreadable);
+    }
+    let body = Bytes::from_request(request, house).await.map_err(|rejection| {
+        let status = axum::response::IntoResponse::into_response(rejection).status();
+        if status == http::StatusCode::PAYLOAD_TOO_LARGE { Problem::TooLarge } else { Problem::Unreadable }
+    })?;
+    parse_form(&body).ok_or(Problem::Unreadable)
+}
+
+/// Takes a form apart; `None` if it has too many fields. Line breaks become `\n` (forms send `\r\n`).
+pub fn parse_form(body: &[u8]) -> Option<Fields> {
+    let pairs: Vec<(String, String)> = url::form_urlencoded::parse(body)
+        .take(MOST_FIELDS + 1)
+        .map(|(name, value)| (name.into_owned(), value.replace("\r\n", "\n")))
+        .collect();
+    (pairs.len() <= MOST_FIELDS).then(|| Fields::from_pairs(pairs))
+}
