@@ -1,1 +1,7 @@
-//! .
+//! Delivery: from a frozen audience to every recipient's end.
+
+pub mod dkim;
+pub mod domain;
+pub mod message;
+pub mod relay;
+pub mod smtp;

@@ -1,3 +1,465 @@
-//! .
+//! The ledger: one row for each recipient of a sending, from planned to its end.
+//!
+//! `UNIQUE (account, activity, contact)` is the primary key: that nobody is planned twice is a constraint. A worker
+//! takes rows under a lease with an epoch that rises with every claim; whoever writes names the epoch it claimed, so
+//! that a worker whose lease ran out changes nothing. The columns of `campaign_activity` that tell how far the
+//! freezing has come are written here too, because they change with these rows.
 
-statements! {}
+use letterkeep_model::{Id, Timestamp, kind};
+use uuid::Uuid;
+
+use crate::{Error, Tx};
+
+statements! {
+    PLAN_ALL = "INSERT INTO recipient (account_id, activity_id, contact_id, state, reason, attempts, next_at,
+            lease_epoch, lease_until, updated_at)
+        SELECT account_id, $2, contact_id, 'planned', '', 0, 0, 0, 0, $4 FROM contact
+        WHERE account_id = $1 AND contact_id > $3 AND contact_id <= $5
+        ON CONFLICT DO NOTHING";
+    PLAN_LIST = "INSERT INTO recipient (account_id, activity_id, contact_id, state, reason, attempts, next_at,
+            lease_epoch, lease_until, updated_at)
+        SELECT account_id, $2, contact_id, 'planned', '', 0, 0, 0, 0, $4 FROM list_member
+        WHERE account_id = $1 AND list_id = $6 AND contact_id > $3 AND contact_id <= $5
+        ON CONFLICT DO NOTHING";
+    PLAN_TAG = "INSERT INTO recipient (account_id, activity_id, contact_id, state, reason, attempts, next_at,
+            lease_epoch, lease_until, updated_at)
+        SELECT account_id, $2, contact_id, 'planned', '', 0, 0, 0, 0, $4 FROM contact_tag
+        WHERE account_id = $1 AND tag_id = $6 AND contact_id > $3 AND contact_id <= $5
+        ON CONFLICT DO NOTHING";
+    EXCLUDE_TAG = "DELETE FROM recipient WHERE account_id = $1 AND activity_id = $2 AND contact_id IN
+        (SELECT contact_id FROM contact_tag WHERE account_id = $1 AND tag_id = $5
+            AND contact_id > $3 AND contact_id <= $4)";
+    // The end of a keyset batch: the id of the last of the next rows.
+    END_ALL = "SELECT contact_id FROM contact WHERE account_id = $1 AND contact_id > $2
+        ORDER BY contact_id LIMIT 1 OFFSET $3";
+    END_LIST = "SELECT contact_id FROM list_member WHERE account_id = $1 AND list_id = $4 AND contact_id > $2
+        ORDER BY contact_id LIMIT 1 OFFSET $3";
+    END_TAG = "SELECT contact_id FROM contact_tag WHERE account_id = $1 AND tag_id = $4 AND contact_id > $2
+        ORDER BY contact_id LIMIT 1 OFFSET $3";
+    FREEZE_PLACE = "SELECT freeze_cursor, frozen_at FROM campaign_activity WHERE account_id = $1 AND activity_id = $2";
+    FREEZE_ADVANCE = "UPDATE campaign_activity SET freeze_cursor = $3
+        WHERE account_id = $1 AND activity_id = $2 AND frozen_at IS NULL";
+    FREEZE_END = "UPDATE campaign_activity SET frozen_at = $3, freeze_cursor = NULL, recipients =
+            (SELECT COUNT(*) FROM recipient WHERE account_id = $1 AND activity_id = $2)
+        WHERE account_id = $1 AND activity_id = $2 AND frozen_at IS NULL";
+    CLAIM = "UPDATE recipient SET state = 'leased', lease_epoch = lease_epoch + 1, lease_until = $4, updated_at = $3
+        WHERE account_id = $1 AND activity_id = $2 AND contact_id IN
+            (SELECT contact_id FROM recipient WHERE account_id = $1 AND activity_id = $2
+                AND state IN ('planned', 'deferred') AND next_at <= $3 ORDER BY next_at, contact_id LIMIT $5)
+        RETURNING contact_id, lease_epoch, attempts"
+        => "WITH due AS MATERIALIZED (SELECT contact_id FROM recipient WHERE account_id = $1 AND activity_id = $2
+                AND state IN ('planned', 'deferred') AND next_at <= $3 ORDER BY next_at, contact_id LIMIT $5
+                FOR UPDATE SKIP LOCKED)
+        UPDATE recipient r SET state = 'leased', lease_epoch = lease_epoch + 1, lease_until = $4, updated_at = $3
+        FROM due WHERE r.account_id = $1 AND r.activity_id = $2 AND r.contact_id = due.contact_id
+        RETURNING r.contact_id, r.lease_epoch, r.attempts";
+    EXPIRE_LEASED = "UPDATE recipient SET state = 'planned', updated_at = $3
+        WHERE account_id = $1 AND activity_id = $2 AND state = 'leased' AND lease_until < $3";
+    EXPIRE_SENDING = "UPDATE recipient SET state = 'in_doubt', reason = 'worker_lost', updated_at = $3
+        WHERE account_id = $1 AND activity_id = $2 AND state = 'sending' AND lease_until < $3";
+    CANCEL = "UPDATE recipient SET state = 'skipped', reason = 'cancelled', updated_at = $3
+        WHERE account_id = $1 AND activity_id = $2 AND state IN ('planned', 'deferred', 'leased')";
+    TOTALS = "SELECT state, reason, COUNT(*) FROM recipient WHERE account_id = $1 AND activity_id = $2
+        GROUP BY state, reason";
+    NEXT_DUE = "SELECT MIN(next_at) FROM recipient WHERE account_id = $1 AND activity_id = $2
+        AND state IN ('planned', 'deferred')";
+    NEXT_EXPIRY = "SELECT MIN(lease_until) FROM recipient WHERE account_id = $1 AND activity_id = $2
+        AND state IN ('leased', 'sending')";
+    SERIES = "SELECT updated_at / $3 * $3, state, COUNT(*) FROM recipient
+        WHERE account_id = $1 AND activity_id = $2 AND state IN ('accepted', 'failed')
+        GROUP BY 1, 2 ORDER BY 1, 2 LIMIT 2000";
+    SPAN = "SELECT MIN(updated_at), MAX(updated_at) FROM recipient
+        WHERE account_id = $1 AND activity_id = $2 AND state IN ('accepted', 'failed')";
+    PAGE = "SELECT contact_id, state, reason, attempts, next_at, reply_code, enhanced_code, updated_at FROM recipient
+        WHERE account_id = $1 AND activity_id = $2 AND state = $3 AND contact_id > $4 ORDER BY contact_id LIMIT $5";
+    FIND = "SELECT contact_id, state, reason, attempts, next_at, reply_code, enhanced_code, updated_at FROM recipient
+        WHERE account_id = $1 AND activity_id = $2 AND contact_id = $3";
+    REPLIES = "SELECT reply_id, attempt, reply_code, reply, key_version, at FROM delivery_reply
+        WHERE account_id = $1 AND activity_id = $2 AND contact_id = $3 ORDER BY reply_id LIMIT 50";
+}
+
+bulk_statements! {
+    MARK_SENDING = "WITH mark (account_id, activity_id, contact_id, epoch, lease_until, at) AS ("
+        ["uuid", "uuid", "uuid", "bigint", "bigint", "bigint"]
+        ") UPDATE recipient SET state = 'sending', lease_until = mark.lease_until, updated_at = mark.at FROM mark
+        WHERE recipient.account_id = mark.account_id AND recipient.activity_id = mark.activity_id
+            AND recipient.contact_id = mark.contact_id AND recipient.lease_epoch = mark.epoch
+            AND recipient.state = 'leased'
+        RETURNING recipient.contact_id";
+    EXTEND = "WITH mark (account_id, activity_id, contact_id, epoch, lease_until) AS ("
+        ["uuid", "uuid", "uuid", "bigint", "bigint"]
+        ") UPDATE recipient SET lease_until = mark.lease_until FROM mark
+        WHERE recipient.account_id = mark.account_id AND recipient.activity_id = mark.activity_id
+            AND recipient.contact_id = mark.contact_id AND recipient.lease_epoch = mark.epoch
+            AND recipient.state IN ('leased', 'sending')";
+    SETTLE = "WITH outcome (account_id, activity_id, contact_id, epoch, state, reason, attempts, next_at, reply_code,
+            enhanced_code, at) AS ("
+        ["uuid", "uuid", "uuid", "bigint", "text", "text", "bigint", "bigint", "bigint", "text", "bigint"]
+        ") UPDATE recipient SET state = outcome.state, reason = outcome.reason, attempts = outcome.attempts,
+            next_at = outcome.next_at, reply_code = outcome.reply_code, enhanced_code = outcome.enhanced_code,
+            updated_at = outcome.at FROM outcome
+        WHERE recipient.account_id = outcome.account_id AND recipient.activity_id = outcome.activity_id
+            AND recipient.contact_id = outcome.contact_id AND recipient.lease_epoch = outcome.epoch
+            AND recipient.state IN ('leased', 'sending')";
+    INSERT_REPLIES = "INSERT INTO delivery_reply
+        (account_id, reply_id, activity_id, contact_id, attempt, reply_code, reply, key_version, at)"
+        ["uuid", "uuid", "uuid", "uuid", "bigint", "bigint", "bytea", "bigint", "bigint"]
+        "";
+}
+
+/// Where recipients come from while an audience is frozen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// Every contact of the account.
+    Everybody,
+    /// The members of a list.
+    List(Uuid),
+    /// The contacts with a tag.
+    Tag(Uuid),
+    /// The contacts with a tag, taken out again.
+    Without(Uuid),
+}
+
+/// A recipient under a lease.
+#[derive(Debug, Clone, Copy, sqlx::FromRow)]
+pub struct Claimed {
+    /// Who.
+    pub contact_id: Uuid,
+    /// Fences this claim against later ones.
+    pub lease_epoch: i64,
+    /// How often it was tried before.
+    pub attempts: i64,
+}
+
+/// What became of a claimed recipient.
+#[derive(Debug, Clone)]
+pub struct Settled {
+    /// Who.
+    pub contact_id: Uuid,
+    /// The epoch of the claim.
+    pub epoch: i64,
+    /// The new state.
+    pub state: &'static str,
+    /// Why, as a short word; empty for accepted.
+    pub reason: &'static str,
+    /// How often it has been tried now.
+    pub attempts: i64,
+    /// When it may be claimed again, microseconds UTC.
+    pub next_at: i64,
+    /// The server's reply code, where it gave one.
+    pub reply_code: Option<i64>,
+    /// The server's enhanced code, where it gave one.
+    pub enhanced_code: Option<String>,
+    /// When, microseconds UTC.
+    pub at: i64,
+}
+
+/// A server's words about one attempt, sealed: they often quote the address.
+#[derive(Debug, Clone)]
+pub struct ReplyRow {
+    /// The row's id.
+    pub reply_id: Uuid,
+    /// Who.
+    pub contact_id: Uuid,
+    /// Which attempt.
+    pub attempt: i64,
+    /// The reply code, if a reply came.
+    pub reply_code: Option<i64>,
+    /// The words, sealed.
+    pub reply: Vec<u8>,
+    /// Which key version sealed them.
+    pub key_version: i64,
+    /// When, microseconds UTC.
+    pub at: i64,
+}
+
+/// A server's words about one attempt, as stored.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct StoredReply {
+    /// The row's id.
+    pub reply_id: Uuid,
+    /// Which attempt.
+    pub attempt: i64,
+    /// The reply code, if a reply came.
+    pub reply_code: Option<i64>,
+    /// The words, sealed.
+    pub reply: Vec<u8>,
+    /// Which key version sealed them.
+    pub key_version: i64,
+    /// When, microseconds UTC.
+    pub at: i64,
+}
+
+/// A recipient, as stored.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct RecipientRow {
+    /// Who.
+    pub contact_id: Uuid,
+    /// planned, leased, sending, accepted, deferred, failed, in_doubt or skipped.
+    pub state: String,
+    /// Why, as a short word.
+    pub reason: String,
+    /// How often it was tried.
+    pub attempts: i64,
+    /// When it may be tried again, microseconds UTC.
+    pub next_at: i64,
+    /// The last reply code.
+    pub reply_code: Option<i64>,
+    /// The last enhanced code.
+    pub enhanced_code: Option<String>,
+    /// Microseconds UTC.
+    pub updated_at: i64,
+}
+
+/// Plans (or, for [`Source::Without`], takes out) the next `limit` contacts of `source` after `after`. Yields the id
+/// where the next batch begins, `None` when the source is used up.
+pub async fn plan_batch(
+    tx: &mut Tx,
+    account: Id<kind::Account>,
+    activity: Id<kind::CampaignActivity>,
+    source: Source,
+    after: Uuid,
+    limit: i64,
+    now: Timestamp,
+) -> Result<Option<Uuid>, Error> {
+    let (account, activity, skip) = (account.uuid(), activity.uuid(), limit.max(1) - 1);
+    let end = match source {
+        Source::Everybody => optional!(tx, END_ALL => (Uuid,), account, after, skip)?,
+        Source::List(list) => optional!(tx, END_LIST => (Uuid,), account, after, skip, list)?,
+        Source::Tag(tag) | Source::Without(tag) => optional!(tx, END_TAG => (Uuid,), account, after, skip, tag)?,
+    }
+    .map(|(end,)| end);
+    let upto = end.unwrap_or(Uuid::max());
+    let at = now.micros();
+    match source {
+        Source::Everybody => exec!(tx, PLAN_ALL, account, activity, after, at, upto)?,
+        Source::List(list) => exec!(tx, PLAN_LIST, account, activity, after, at, upto, list)?,
+        Source::Tag(tag) => exec!(tx, PLAN_TAG, account, activity, after, at, upto, tag)?,
+        Source::Without(tag) => exec!(tx, EXCLUDE_TAG, account, activity, after, upto, tag)?,
+    };
+    Ok(end)
+}
+
+/// How far the freezing has come: the stored place and when it ended. `None` if there is no such activity.
+pub async fn freeze_place(
+    tx: &mut Tx,
+    account: Id<kind::Account>,
+    activity: Id<kind::CampaignActivity>,
+) -> Result<Option<(Option<Vec<u8>>, Option<i64>)>, Error> {
+    optional!(tx, FREEZE_PLACE => (Option<Vec<u8>>, Option<i64>), account.uuid(), activity.uuid())
+}
+
+/// Stores how far the freezing has come.
+pub async fn freeze_advance(
+    tx: &mut Tx,
+    account: Id<kind::Account>,
+    activity: Id<kind::CampaignActivity>,
+    place: &[u8],
+) -> Result<(), Error> {
+    exec!(tx, FREEZE_ADVANCE, account.uuid(), activity.uuid(), place)?;
+    Ok(())
+}
+
+/// Ends the freezing and counts the recipients.
+pub async fn freeze_end(
+    tx: &mut Tx,
+    account: Id<kind::Account>,
+    activity: Id<kind::CampaignActivity>,
+    now: Timestamp,
+) -> Result<(), Error> {
+    exec!(tx, FREEZE_END, account.uuid(), activity.uuid(), now.micros())?;
+    Ok(())
+}
+
+/// Claims up to `limit` recipients that are due, until `lease_until`.
+pub async fn claim(
+    tx: &mut Tx,
+    account: Id<kind::Account>,
+    activity: Id<kind::CampaignActivity>,
+    now: Timestamp,
+    lease_until: Timestamp,
+    limit: i64,
+) -> Result<Vec<Claimed>, Error> {
+    all!(tx, CLAIM => Claimed, account.uuid(), activity.uuid(), now.micros(), lease_until.micros(), limit)
+}
+
+/// Frees what a vanished worker held: leased rows are planned again, rows that were being sent are in doubt. Yields
+/// how many of each.
+pub async fn expire(
+    tx: &mut Tx,
+    account: Id<kind::Account>,
+    activity: Id<kind::CampaignActivity>,
+    now: Timestamp,
+) -> Result<(u64, u64), Error> {
+    let planned = exec!(tx, EXPIRE_LEASED, account.uuid(), activity.uuid(), now.micros())?;
+    let in_doubt = exec!(tx, EXPIRE_SENDING, account.uuid(), activity.uuid(), now.micros())?;
+    Ok((planned, in_doubt))
+}
+
+/// Records that the messages are about to leave. Yields those whose lease still holds: only they may be sent, and
+/// only after the commit.
+pub async fn mark_sending(
+    tx: &mut Tx,
+    account: Id<kind::Account>,
+    activity: Id<kind::CampaignActivity>,
+    rows: &[(Uuid, i64)],
+    now: Timestamp,
+    lease_until: Timestamp,
+) -> Result<Vec<Uuid>, Error> {
+    let (account, activity) = (account.uuid(), activity.uuid());
+    let (now, until) = (now.micros(), lease_until.micros());
+    let marked = bulk_all!(tx, MARK_SENDING => (Uuid,), rows, |query, row| query
+        .bind(account)
+        .bind(activity)
+        .bind(row.0)
+        .bind(row.1)
+        .bind(until)
+        .bind(now))?;
+    Ok(marked.into_iter().map(|(contact,)| contact).collect())
+}
+
+/// Prolongs the leases of rows that a living worker holds.
+pub async fn extend(
+    tx: &mut Tx,
+    account: Id<kind::Account>,
+    activity: Id<kind::CampaignActivity>,
+    rows: &[(Uuid, i64)],
+    lease_until: Timestamp,
+) -> Result<u64, Error> {
+    let (account, activity, until) = (account.uuid(), activity.uuid(), lease_until.micros());
+    bulk_exec!(tx, EXTEND, rows, |query, row| query.bind(account).bind(activity).bind(row.0).bind(row.1).bind(until))
+}
+
+/// Writes what became of claimed recipients; rows whose lease was lost stay as they are. Yields how many changed.
+pub async fn settle(
+    tx: &mut Tx,
+    account: Id<kind::Account>,
+    activity: Id<kind::CampaignActivity>,
+    rows: &[Settled],
+) -> Result<u64, Error> {
+    let (account, activity) = (account.uuid(), activity.uuid());
+    bulk_exec!(tx, SETTLE, rows, |query, row| query
+        .bind(account)
+        .bind(activity)
+        .bind(row.contact_id)
+        .bind(row.epoch)
+        .bind(row.state)
+        .bind(row.reason)
+        .bind(row.attempts)
+        .bind(row.next_at)
+        .bind(row.reply_code)
+        .bind(row.enhanced_code.as_deref())
+        .bind(row.at))
+}
+
+/// Keeps what servers said.
+pub async fn insert_replies(
+    tx: &mut Tx,
+    account: Id<kind::Account>,
+    activity: Id<kind::CampaignActivity>,
+    rows: &[ReplyRow],
+) -> Result<(), Error> {
+    let (account, activity) = (account.uuid(), activity.uuid());
+    bulk_exec!(tx, INSERT_REPLIES, rows, |query, row| query
+        .bind(account)
+        .bind(row.reply_id)
+        .bind(activity)
+        .bind(row.contact_id)
+        .bind(row.attempt)
+        .bind(row.reply_code)
+        .bind(row.reply.as_slice())
+        .bind(row.key_version)
+        .bind(row.at))?;
+    Ok(())
+}
+
+/// Ends a cancelled sending: what has not left is skipped.
+pub async fn cancel(
+    tx: &mut Tx,
+    account: Id<kind::Account>,
+    activity: Id<kind::CampaignActivity>,
+    now: Timestamp,
+) -> Result<u64, Error> {
+    exec!(tx, CANCEL, account.uuid(), activity.uuid(), now.micros())
+}
+
+/// How many recipients stand in each state with each reason.
+pub async fn totals(
+    tx: &mut Tx,
+    account: Id<kind::Account>,
+    activity: Id<kind::CampaignActivity>,
+) -> Result<Vec<(String, String, i64)>, Error> {
+    all!(tx, TOTALS => (String, String, i64), account.uuid(), activity.uuid())
+}
+
+/// When the next waiting recipient is due.
+pub async fn next_due(
+    tx: &mut Tx,
+    account: Id<kind::Account>,
+    activity: Id<kind::CampaignActivity>,
+) -> Result<Option<Timestamp>, Error> {
+    let (at,) = one!(tx, NEXT_DUE => (Option<i64>,), account.uuid(), activity.uuid())?;
+    Ok(at.map(Timestamp::from_micros))
+}
+
+/// When the next lease runs out.
+pub async fn next_expiry(
+    tx: &mut Tx,
+    account: Id<kind::Account>,
+    activity: Id<kind::CampaignActivity>,
+) -> Result<Option<Timestamp>, Error> {
+    let (at,) = one!(tx, NEXT_EXPIRY => (Option<i64>,), account.uuid(), activity.uuid())?;
+    Ok(at.map(Timestamp::from_micros))
+}
+
+/// The first and last instant at which a recipient was accepted or failed.
+pub async fn span(
+    tx: &mut Tx,
+    account: Id<kind::Account>,
+    activity: Id<kind::CampaignActivity>,
+) -> Result<Option<(i64, i64)>, Error> {
+    let (first, last) = one!(tx, SPAN => (Option<i64>, Option<i64>), account.uuid(), activity.uuid())?;
+    Ok(first.zip(last))
+}
+
+/// Accepted and failed recipients in buckets of `width` microseconds: the bucket's start, the state, how many.
+pub async fn series(
+    tx: &mut Tx,
+    account: Id<kind::Account>,
+    activity: Id<kind::CampaignActivity>,
+    width: i64,
+) -> Result<Vec<(i64, String, i64)>, Error> {
+    all!(tx, SERIES => (i64, String, i64), account.uuid(), activity.uuid(), width)
+}
+
+/// The recipients in a state, by id after `after`.
+pub async fn page(
+    tx: &mut Tx,
+    account: Id<kind::Account>,
+    activity: Id<kind::CampaignActivity>,
+    state: &str,
+    after: Uuid,
+    limit: i64,
+) -> Result<Vec<RecipientRow>, Error> {
+    all!(tx, PAGE => RecipientRow, account.uuid(), activity.uuid(), state, after, limit)
+}
+
+/// One recipient of a sending.
+pub async fn find(
+    tx: &mut Tx,
+    account: Id<kind::Account>,
+    activity: Id<kind::CampaignActivity>,
+    contact: Id<kind::Contact>,
+) -> Result<Option<RecipientRow>, Error> {
+    optional!(tx, FIND => RecipientRow, account.uuid(), activity.uuid(), contact.uuid())
+}
+
+/// What servers said about one recipient, oldest first, sealed.
+pub async fn replies(
+    tx: &mut Tx,
+    account: Id<kind::Account>,
+    activity: Id<kind::CampaignActivity>,
+    contact: Id<kind::Contact>,
+) -> Result<Vec<StoredReply>, Error> {
+    all!(tx, REPLIES => StoredReply, account.uuid(), activity.uuid(), contact.uuid())
+}

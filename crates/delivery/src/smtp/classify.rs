@@ -1,0 +1,129 @@
+//! What a reply means for the recipient, by enhanced status code (RFC 3463 and the IANA registry).
+
+use std::time::Duration;
+
+use super::{Enhanced, Reply, Stage};
+
+/// Why a message was refused for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Failure {
+    /// The address does not exist: suppress it.
+    HardBounce,
+    /// The mailbox is disabled.
+    Disabled,
+    /// The mailbox is full.
+    Full,
+    /// The receiver distrusts the sender: not the contact's fault.
+    SenderFault,
+    /// The message is too large or malformed.
+    Content,
+    /// Refused without a reason that we know.
+    Rejected,
+    /// Put off until we gave up.
+    Expired,
+}
+
+impl Failure {
+    /// Every reason.
+    pub const ALL: [Self; 7] = [
+        Self::HardBounce,
+        Self::Disabled,
+        Self::Full,
+        Self::SenderFault,
+        Self::Content,
+        Self::Rejected,
+        Self::Expired,
+    ];
+
+    /// The stored name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::HardBounce => "hard_bounce",
+            Self::Disabled => "mailbox_disabled",
+            Self::Full => "mailbox_full",
+            Self::SenderFault => "sender_fault",
+            Self::Content => "content",
+            Self::Rejected => "rejected",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// What to do after a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The server has taken the message.
+    Accepted,
+    /// Try again later.
+    Deferred,
+    /// Do not try again.
+    Failed(Failure),
+}
+
+/// Judges a reply to `stage`. Anything but 2xx and 5xx is worth another try.
+pub fn verdict(stage: Stage, reply: &Reply) -> Verdict {
+    match reply.code / 100 {
+        2 if stage == Stage::Message => Verdict::Accepted,
+        5 => Verdict::Failed(failure(stage, reply.enhanced)),
+        _ => Verdict::Deferred,
+    }
+}
+
+fn failure(stage: Stage, enhanced: Option<Enhanced>) -> Failure {
+    match enhanced {
+        Some(Enhanced(_, 7, _)) => Failure::SenderFault,
+        // 1.7 and 1.8: the sender's address; whatever is refused at MAIL FROM is about the sender too.
+        Some(Enhanced(_, 1, 7 | 8)) => Failure::SenderFault,
+        _ if stage == Stage::Sender => Failure::SenderFault,
+        // No such mailbox, system or syntax; moved without a new address; null MX (RFC 7505).
+        Some(Enhanced(_, 1, 1 | 2 | 3 | 6 | 10)) => Failure::HardBounce,
+        Some(Enhanced(_, 2, 1)) => Failure::Disabled,
+        Some(Enhanced(_, 2, 2)) => Failure::Full,
+        Some(Enhanced(_, 3, 4) | Enhanced(_, 2, 3) | Enhanced(_, 6, _)) => Failure::Content,
+        _ => Failure::Rejected,
+    }
+}
+
+/// How long to wait after the given number of attempts; `None` when two days are over.
+pub fn back_off(attempts: i64) -> Option<Duration> {
+    const MINUTES: [u64; 9] = [5, 15, 30, 60, 120, 240, 480, 720, 1200];
+    let index = usize::try_from(attempts.max(1) - 1).ok()?;
+    MINUTES.get(index).map(|minutes| Duration::from_secs(minutes * 60))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_exactly_this() {
+        let reply = |text: &str| match super::super::parse_reply(format!("{text}\r\n").as_bytes()).unwrap() {
+            super::super::Parsed::Whole(reply, _) => reply,
+            super::super::Parsed::More => panic!("not whole"),
+        };
+        for (stage, text, expected) in [
+            (Stage::Message, "250 2.0.0 queued", Verdict::Accepted),
+            (Stage::Recipient, "550 5.1.1 unknown", Verdict::Failed(Failure::HardBounce)),
+            (Stage::Recipient, "556 5.1.10 null MX", Verdict::Failed(Failure::HardBounce)),
+            (Stage::Recipient, "550 no such user", Verdict::Failed(Failure::Rejected)),
+            (Stage::Recipient, "550 5.2.1 disabled", Verdict::Failed(Failure::Disabled)),
+            (Stage::Recipient, "552 5.2.2 full", Verdict::Failed(Failure::Full)),
+            (Stage::Recipient, "450 4.2.1 greylisted", Verdict::Deferred),
+            (Stage::Recipient, "421 bye", Verdict::Deferred),
+            (Stage::Message, "550 5.7.26 not aligned", Verdict::Failed(Failure::SenderFault)),
+            (Stage::Message, "552 5.3.4 too big", Verdict::Failed(Failure::Content)),
+            (Stage::Sender, "550 5.1.1 odd", Verdict::Failed(Failure::SenderFault)),
+            (Stage::Recipient, "250 not the end", Verdict::Deferred),
+        ] {
+            assert_eq!(verdict(stage, &reply(text)), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn gives_up_after_two_days() {
+        let waits: Vec<Duration> = (1..).map_while(back_off).collect();
+        assert_eq!(waits[0], Duration::from_secs(300));
+        let all: Duration = waits.iter().sum();
+        assert!(all > Duration::from_secs(47 * 3600) && all <= Duration::from_secs(48 * 3600));
+    }
+}

@@ -1,0 +1,98 @@
+use std::fmt;
+
+use super::{Reply, ReplyError, TrustError};
+
+/// Where in the dialogue something happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// The server's greeting.
+    Greeting,
+    /// EHLO.
+    Hello,
+    /// STARTTLS.
+    StartTls,
+    /// The log-in.
+    Auth,
+    /// MAIL FROM.
+    Sender,
+    /// RCPT TO.
+    Recipient,
+    /// DATA.
+    Data,
+    /// The message itself.
+    Message,
+    /// RSET or QUIT.
+    End,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Greeting => "the greeting",
+            Self::Hello => "EHLO",
+            Self::StartTls => "STARTTLS",
+            Self::Auth => "the log-in",
+            Self::Sender => "MAIL FROM",
+            Self::Recipient => "RCPT TO",
+            Self::Data => "DATA",
+            Self::Message => "the message",
+            Self::End => "the end of the session",
+        })
+    }
+}
+
+/// Why the conversation with an SMTP server failed. Texts name no recipient.
+#[derive(Debug, thiserror::Error)]
+pub enum SmtpError {
+    /// The name does not resolve.
+    #[error("the server {0} cannot be found; check its name")]
+    Resolve(String),
+    /// Nobody answers there.
+    #[error("no connection to {host}, port {port}: {reason}")]
+    Connect {
+        /// The host.
+        host: String,
+        /// The port.
+        port: u16,
+        /// What the system says.
+        reason: std::io::ErrorKind,
+    },
+    /// The server did not answer in time.
+    #[error("the server did not answer {0} in time")]
+    Timeout(Stage),
+    /// The server closed the connection.
+    #[error("the server closed the connection at {0}")]
+    Closed(Stage),
+    /// The connection broke.
+    #[error("the connection broke at {0}: {1}")]
+    Broken(Stage, std::io::ErrorKind),
+    /// TLS failed: usually the certificate.
+    #[error("no protected connection: {0}")]
+    Tls(String),
+    /// The server's name cannot stand in a certificate.
+    #[error("the server's name {0} cannot be checked against a certificate")]
+    TlsName(String),
+    /// STARTTLS is demanded and not offered.
+    #[error("the server does not offer STARTTLS; try TLS on port 465, or another port")]
+    NoStartTls,
+    /// Somebody put commands or replies behind STARTTLS (CVE-2011-0411 and its kin).
+    #[error("the server sent data in the clear after STARTTLS; somebody may be tampering with the connection")]
+    Injection,
+    /// The server offers no way to log in that we speak.
+    #[error("the server offers neither AUTH PLAIN nor AUTH LOGIN; check the port and the security setting")]
+    NoAuth,
+    /// The server said no.
+    #[error("the server refused {stage}: {reply}")]
+    Refused {
+        /// What it refused.
+        stage: Stage,
+        /// Its words.
+        reply: Reply,
+    },
+    /// The server's answer is no SMTP.
+    #[error("the server's answer to {0} is no SMTP: {1}")]
+    Protocol(Stage, ReplyError),
+    /// The certificates to trust could not be read.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+}
