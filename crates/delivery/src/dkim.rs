@@ -74,7 +74,11 @@ impl Signer {
             for _ in 0..times {
                 if !names.is_empty() {
                     // Folding is allowed around the colons (§3.5).
-                    names.push_str(if names.len() - names.rfind('\n').map_or(0, |at| at + 1) > 60 { ":\r\n\t" } else { ":" });
+                    names.push_str(if names.len() - names.rfind('\n').map_or(0, |at| at + 1) > 60 {
+                        ":\r\n\t"
+                    } else {
+                        ":"
+                    });
                 }
                 names.push_str(name);
             }

@@ -1,11 +1,11 @@
 //! Sending domains: which domains an account may write `From:`, their DKIM keys, and the DNS records to publish.
 
-use letterkeep_campaign::Content;
+use letterkeep_campaign::{CampaignError, State};
 use letterkeep_model::{Ctx, EmailAddress, Id, Timestamp, kind};
+use letterkeep_store::Tx;
 use letterkeep_store::audit::{self, Event};
 use letterkeep_store::sealed::column::{DOMAIN_ED25519, DOMAIN_RSA};
 use letterkeep_store::sending_domain::{self, SendingDomainRow};
-use letterkeep_store::{Tx, campaign};
 use letterkeep_vault::{DkimEd25519Key, DkimKeyError, DkimRsaKey, Keyring, OpenError, constant_time_eq};
 
 use crate::dkim::Signer;
@@ -236,12 +236,39 @@ pub enum RemoveDomainError {
     /// A campaign that is going out, paused or scheduled needs its keys.
     #[error("a campaign is being sent from this domain; wait until it has finished, or cancel it")]
     InUse,
-    /// A running campaign's content does not open.
+    /// A campaign that might need it could not be read.
     #[error(transparent)]
-    Open(#[from] OpenError),
+    Campaign(#[from] CampaignError),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] letterkeep_store::Error),
+}
+
+/// Removes a domain and its keys, unless a campaign is on its way from it.
+pub async fn remove(
+    ctx: &Ctx,
+    tx: &mut Tx,
+    keyring: &Keyring,
+    id: Id<kind::SendingDomain>,
+) -> Result<(), RemoveDomainError> {
+    let row = sending_domain::find(tx, ctx.account, id).await?.ok_or(RemoveDomainError::Unknown)?;
+    for state in [State::Scheduled, State::Sending, State::Paused] {
+        let mut before = None;
+        loop {
+            let page = letterkeep_campaign::page(ctx, tx, Some(state), before, 200).await?;
+            let Some(last) = page.last() else { break };
+            before = Some(last.id);
+            for summary in page {
+                let found = letterkeep_campaign::find(ctx, tx, keyring, summary.id).await?;
+                if found.is_some_and(|campaign| campaign.content.from_address.domain() == row.domain) {
+                    return Err(RemoveDomainError::InUse);
+                }
+            }
+        }
+    }
+    sending_domain::delete(tx, ctx.account, id).await?;
+    audit::append(ctx, tx, Event { action: "sending_domain.remove", object: &id.to_string(), detail: "{}" }).await?;
+    Ok(())
 }
 
 /// Opens the signing keys of the domain that `from` belongs to; `None` if it is no sending domain of the account.
@@ -267,7 +294,9 @@ pub async fn signer(
 #[derive(Debug, thiserror::Error)]
 pub enum SignerError {
     /// The stored public key is not that of the private key: receivers would refuse every signature.
-    #[error("the signing key of the sending domain does not belong to its DNS record; remove the domain and add it again")]
+    #[error(
+        "the signing key of the sending domain does not belong to its DNS record; remove the domain and add it again"
+    )]
     Mismatch,
     /// A sealed key does not open.
     #[error(transparent)]

@@ -4,4 +4,5 @@ pub mod dkim;
 pub mod domain;
 pub mod message;
 pub mod relay;
+pub mod sink;
 pub mod smtp;

@@ -2,8 +2,8 @@
 //!
 //! `UNIQUE (account, activity, contact)` is the primary key: that nobody is planned twice is a constraint. A worker
 //! takes rows under a lease with an epoch that rises with every claim; whoever writes names the epoch it claimed, so
-//! that a worker whose lease ran out changes nothing. The columns of `campaign_activity` that tell how far the
-//! freezing has come are written here too, because they change with these rows.
+//! that a worker whose lease ran out changes nothing. The end of the freezing is
+//! written here too, because it counts these rows.
 
 use letterkeep_model::{Id, Timestamp, kind};
 use uuid::Uuid;
@@ -36,10 +36,7 @@ statements! {
         ORDER BY contact_id LIMIT 1 OFFSET $3";
     END_TAG = "SELECT contact_id FROM contact_tag WHERE account_id = $1 AND tag_id = $4 AND contact_id > $2
         ORDER BY contact_id LIMIT 1 OFFSET $3";
-    FREEZE_PLACE = "SELECT freeze_cursor, frozen_at FROM campaign_activity WHERE account_id = $1 AND activity_id = $2";
-    FREEZE_ADVANCE = "UPDATE campaign_activity SET freeze_cursor = $3
-        WHERE account_id = $1 AND activity_id = $2 AND frozen_at IS NULL";
-    FREEZE_END = "UPDATE campaign_activity SET frozen_at = $3, freeze_cursor = NULL, recipients =
+    FREEZE_END = "UPDATE campaign_activity SET frozen_at = $3, recipients =
             (SELECT COUNT(*) FROM recipient WHERE account_id = $1 AND activity_id = $2)
         WHERE account_id = $1 AND activity_id = $2 AND frozen_at IS NULL";
     CLAIM = "UPDATE recipient SET state = 'leased', lease_epoch = lease_epoch + 1, lease_until = $4, updated_at = $3
@@ -238,26 +235,6 @@ pub async fn plan_batch(
         Source::Without(tag) => exec!(tx, EXCLUDE_TAG, account, activity, after, upto, tag)?,
     };
     Ok(end)
-}
-
-/// How far the freezing has come: the stored place and when it ended. `None` if there is no such activity.
-pub async fn freeze_place(
-    tx: &mut Tx,
-    account: Id<kind::Account>,
-    activity: Id<kind::CampaignActivity>,
-) -> Result<Option<(Option<Vec<u8>>, Option<i64>)>, Error> {
-    optional!(tx, FREEZE_PLACE => (Option<Vec<u8>>, Option<i64>), account.uuid(), activity.uuid())
-}
-
-/// Stores how far the freezing has come.
-pub async fn freeze_advance(
-    tx: &mut Tx,
-    account: Id<kind::Account>,
-    activity: Id<kind::CampaignActivity>,
-    place: &[u8],
-) -> Result<(), Error> {
-    exec!(tx, FREEZE_ADVANCE, account.uuid(), activity.uuid(), place)?;
-    Ok(())
 }
 
 /// Ends the freezing and counts the recipients.

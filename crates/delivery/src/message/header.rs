@@ -48,10 +48,8 @@ pub(super) fn phrase(text: &str) -> String {
 
 /// One line without control characters, without spaces at its ends.
 fn flat(text: &str) -> String {
-    let line: String = text
-        .chars()
-        .map(|c| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { c })
-        .collect();
+    let line: String =
+        text.chars().map(|c| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { c }).collect();
     line.trim().to_owned()
 }
 

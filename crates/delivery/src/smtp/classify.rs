@@ -25,15 +25,8 @@ pub enum Failure {
 
 impl Failure {
     /// Every reason.
-    pub const ALL: [Self; 7] = [
-        Self::HardBounce,
-        Self::Disabled,
-        Self::Full,
-        Self::SenderFault,
-        Self::Content,
-        Self::Rejected,
-        Self::Expired,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::HardBounce, Self::Disabled, Self::Full, Self::SenderFault, Self::Content, Self::Rejected, Self::Expired];
 
     /// The stored name.
     pub const fn name(self) -> &'static str {

@@ -60,8 +60,7 @@ impl Connection {
     pub async fn open(server: &Server, trust: &Trust) -> Result<Self, SmtpError> {
         let stream = match server.security {
             Security::ImplicitTls => {
-                let mut stream =
-                    dial(server).await?.protect(&server.host, trust, server.timeouts.connect).await?;
+                let mut stream = dial(server).await?.protect(&server.host, trust, server.timeouts.connect).await?;
                 greet(&mut stream, server).await?;
                 stream
             }
@@ -155,8 +154,11 @@ async fn hello(stream: &mut Stream, server: &Server) -> Result<Extensions, SmtpE
 
 /// The name in EHLO comes from the configuration: whatever is no host name is left out.
 fn hello_name(name: &str) -> String {
-    let name: String =
-        name.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '[' | ']' | ':')).take(255).collect();
+    let name: String = name
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '[' | ']' | ':'))
+        .take(255)
+        .collect();
     if name.is_empty() { "localhost".to_owned() } else { name }
 }
 
