@@ -156,6 +156,21 @@ mod tests {
     }
 
     #[test]
+    fn a_new_version_can_be_read_before_it_is_written() {
+        let slot = crate::Slot { table: "contact", column: "record", row: b"1", class: Class::Contact };
+        let data = || vec![(1, key(1)), (2, key(2))];
+        let before = Keyring::with_current(account(1), data(), 1, &key(50), &key(51)).unwrap();
+        let after = Keyring::with_current(account(1), data(), 2, &key(50), &key(51)).unwrap();
+        for (ring, version) in [(&before, 1), (&after, 2)] {
+            let record = ring.seal(&slot, b"secret", &SystemEntropy);
+            assert_eq!((ring.version(), crate::sealed_version(&record)), (version, Some(version)));
+            assert!(before.open(&slot, &record).is_ok() && after.open(&slot, &record).is_ok());
+        }
+        let absent = Keyring::with_current(account(1), data(), 3, &key(50), &key(51));
+        assert_eq!(absent.err(), Some(KeyringError::NoDataKey));
+    }
+
+    #[test]
     fn keys_that_make_no_sense_make_no_ring() {
         let refused = |data| Keyring::new(account(1), data, &key(50), &key(51)).err();
         assert_eq!(refused(vec![]), Some(KeyringError::NoDataKey));

@@ -69,7 +69,9 @@ pub use password::{
 };
 pub use qr::qr_svg;
 pub use recovery::{RECOVERY_CODES, RecoveryCode, recovery_codes};
-pub use root::{KeyPurpose, Root, RootError, RootId, RootSource, RootTextError, UnwrapError, WrapSlot, Wrapped};
+pub use root::{
+    KeyPurpose, Root, RootError, RootHold, RootId, RootSource, RootTextError, UnwrapError, WrapSlot, Wrapped,
+};
 pub use seal::{Class, OpenError, SEAL_OVERHEAD, Slot, sealed_version};
 pub use secret::{KeyBytes, Passphrase, constant_time_eq};
 pub use token::{Token, csrf_token, verify_csrf_token};

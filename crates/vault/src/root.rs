@@ -13,7 +13,7 @@ use crate::derive::{aead_key, bind};
 use crate::{KeyBytes, sha256};
 
 pub use file::RootTextError;
-pub use source::{RootError, RootSource};
+pub use source::{RootError, RootHold, RootSource};
 
 /// Names a root key: the first 8 bytes of a hash of the key, so that a damaged key does not fit its name.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -139,22 +139,24 @@ const TAG_LEN: usize = 16;
 pub struct Root {
     /// The current one first; never empty.
     keys: Vec<(RootId, LessSafeKey)>,
+    /// The digest of the file as it was read or written; zeros if there is none.
+    file: [u8; 32],
 }
 
 impl Root {
     /// A root that is kept in no file and dies with the process. For tests: what it wraps cannot be opened
     /// after a restart.
     pub fn ephemeral(entropy: &dyn Entropy) -> Self {
-        Self::from_keys(&[KeyBytes::generate(entropy)])
+        Self::from_keys(&[KeyBytes::generate(entropy)], [0; 32])
     }
 
     /// Reads the text of a root file, as [`RootSource::open`] finds it inside the file.
     pub fn parse(text: &[u8]) -> Result<Self, RootTextError> {
-        Ok(Self::from_keys(&file::parse(text)?))
+        Ok(Self::from_keys(&file::parse(text)?, [0; 32]))
     }
 
-    fn from_keys(keys: &[KeyBytes]) -> Self {
-        Self { keys: keys.iter().map(|key| (RootId::of(key), aead_key(key, &[b"wrap"]))).collect() }
+    fn from_keys(keys: &[KeyBytes], file: [u8; 32]) -> Self {
+        Self { keys: keys.iter().map(|key| (RootId::of(key), aead_key(key, &[b"wrap"]))).collect(), file }
     }
 
     /// The root that new keys are wrapped by.

@@ -14,10 +14,10 @@ use zeroize::Zeroizing;
 
 use super::file::{self, MAX_LEN, MAX_ROOTS};
 use super::{Root, RootId};
-use crate::{KeyBytes, Passphrase};
+use crate::{KeyBytes, Passphrase, sha256};
 
-/// Where the root keys are kept. Both kinds of file have mode 0600 and are replaced as a whole. Beside the
-/// file stands an empty one with `.lock` behind its name; changes take turns by it.
+/// Where the root keys are kept. Both kinds of file have mode 0600 and are replaced as a whole. Changes take
+/// turns by a lock on the directory.
 pub enum RootSource {
     /// A file with the keys as they are: whoever reads it, reads everything. For machines that start
     /// without a person.
@@ -29,6 +29,12 @@ pub enum RootSource {
         /// What opens it.
         passphrase: Passphrase,
     },
+}
+
+/// While this lives, no process begins or ends a rotation of the root; see [`RootSource::hold`].
+#[must_use = "dropping it lets go of the root file"]
+pub struct RootHold {
+    _lock: File,
 }
 
 /// The root file cannot be used. Every text says what to do.
@@ -99,7 +105,7 @@ impl RootSource {
     /// operating system itself). The directory must exist. A file that is there already is
     /// left alone.
     pub fn create(&self, entropy: &dyn Entropy) -> Result<Root, RootError> {
-        let _lock = self.lock()?;
+        let _lock = self.exclusive()?;
         if fs::symlink_metadata(self.path()).is_ok() {
             return Err(RootError::Exists(self.path().to_owned()));
         }
@@ -113,7 +119,22 @@ impl RootSource {
 
     /// Reads the file.
     pub fn open(&self) -> Result<Root, RootError> {
-        Ok(Root::from_keys(&self.read()?))
+        self.open_bytes(&self.read_bytes()?)
+    }
+
+    /// Holds the root file as it is. Yields the roots anew if the file is no longer the one `root` was read from.
+    ///
+    /// Wrap a new account key by what this yields (by `root` if that is `None`), commit it to the key store, and
+    /// only then drop the hold: otherwise a rotation in another process could drop the very root that the key
+    /// was just wrapped by, unaware of it. Do not begin or end a rotation while holding: it would wait for ever.
+    ///
+    /// Waits while another process changes the file (a second or two with a passphrase).
+    pub fn hold(&self, root: &Root) -> Result<(RootHold, Option<Root>), RootError> {
+        let lock = lock_file(self.path()).map_err(|error| self.io("lock", error))?;
+        lock.lock_shared().map_err(|error| self.io("lock", error))?;
+        let bytes = self.read_bytes()?;
+        let fresh = if sha256(&bytes) == root.file { None } else { Some(self.open_bytes(&bytes)?) };
+        Ok((RootHold { _lock: lock }, fresh))
     }
 
     /// Begins a rotation: a new root becomes the current one, in the file first and then in `root`; the old
@@ -121,7 +142,7 @@ impl RootSource {
     ///
     /// May be repeated after a crash: at worst a root stays in the file that wraps nothing.
     pub fn begin_rotation(&self, root: &mut Root, entropy: &dyn Entropy) -> Result<(), RootError> {
-        let _lock = self.lock()?;
+        let _lock = self.exclusive()?;
         // What stands in the file counts, not what this process read from it a while ago.
         let mut keys = self.read()?;
         if keys.len() == MAX_ROOTS {
@@ -137,7 +158,7 @@ impl RootSource {
     ///
     /// A dropped root is gone for good; with it, whatever only it could open.
     pub fn finish_rotation(&self, root: &mut Root, in_use: &[RootId]) -> Result<(), RootError> {
-        let _lock = self.lock()?;
+        let _lock = self.exclusive()?;
         let mut keys = self.read()?;
         let mut first = true;
         keys.retain(|key| std::mem::take(&mut first) || in_use.contains(&RootId::of(key)));
@@ -145,15 +166,22 @@ impl RootSource {
         Ok(())
     }
 
+    fn open_bytes(&self, bytes: &[u8]) -> Result<Root, RootError> {
+        Ok(Root::from_keys(&self.keys(bytes)?, sha256(bytes)))
+    }
+
     fn read(&self) -> Result<Vec<KeyBytes>, RootError> {
-        let bytes = self.read_bytes()?;
+        self.keys(&self.read_bytes()?)
+    }
+
+    fn keys(&self, bytes: &[u8]) -> Result<Vec<KeyBytes>, RootError> {
         let sealed = bytes.starts_with(b"age-encryption.org/");
         match self {
             Self::KeyFile(path) if sealed => Err(RootError::Sealed(path.clone())),
-            Self::KeyFile(_) => file::parse(&bytes).map_err(|error| self.damaged(&error)),
-            Self::PassphraseFile { path, .. } if file::parse(&bytes).is_ok() => Err(RootError::NotSealed(path.clone())),
+            Self::KeyFile(_) => file::parse(bytes).map_err(|error| self.damaged(&error)),
+            Self::PassphraseFile { path, .. } if file::parse(bytes).is_ok() => Err(RootError::NotSealed(path.clone())),
             Self::PassphraseFile { passphrase, .. } => {
-                file::parse(&self.unseal(&bytes, passphrase)?).map_err(|error| self.damaged(&error))
+                file::parse(&self.unseal(bytes, passphrase)?).map_err(|error| self.damaged(&error))
             }
         }
     }
@@ -212,7 +240,7 @@ impl RootSource {
             Self::PassphraseFile { passphrase, .. } => self.seal(&text, passphrase)?,
         };
         self.replace(&bytes).map_err(|error| self.io("write", error))?;
-        Ok(Root::from_keys(keys))
+        Ok(Root::from_keys(keys, sha256(&bytes)))
     }
 
     fn seal(&self, text: &[u8], passphrase: &Passphrase) -> Result<Zeroizing<Vec<u8>>, RootError> {
@@ -239,10 +267,8 @@ impl RootSource {
     }
 
     /// Two commands that change the file at once would each forget the other's root.
-    fn lock(&self) -> Result<File, RootError> {
-        let path = sibling(self.path(), ".lock");
-        let lock = owner_only().create(true).truncate(false).open(path);
-        let lock = lock.map_err(|error| self.io("lock", error))?;
+    fn exclusive(&self) -> Result<File, RootError> {
+        let lock = lock_file(self.path()).map_err(|error| self.io("lock", error))?;
         lock.lock().map_err(|error| self.io("lock", error))?;
         Ok(lock)
     }
@@ -285,13 +311,24 @@ fn refuse_exposed(_: &Path, _: &fs::Metadata) -> Result<(), RootError> {
     Ok(())
 }
 
+/// What is locked: the directory, because the file itself is replaced, and because this leaves nothing behind.
+#[cfg(unix)]
+fn lock_file(path: &Path) -> io::Result<File> {
+    match path.parent() {
+        Some(directory) if !directory.as_os_str().is_empty() => File::open(directory),
+        _ => File::open("."),
+    }
+}
+
+#[cfg(not(unix))]
+fn lock_file(path: &Path) -> io::Result<File> {
+    owner_only().create(true).truncate(false).open(sibling(path, ".lock"))
+}
+
 /// A rename is durable only once the directory is.
 #[cfg(unix)]
 fn sync_directory(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        Some(directory) if !directory.as_os_str().is_empty() => File::open(directory)?.sync_all(),
-        _ => File::open(".")?.sync_all(),
-    }
+    lock_file(path)?.sync_all()
 }
 
 #[cfg(not(unix))]

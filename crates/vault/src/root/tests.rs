@@ -46,7 +46,7 @@ fn every_single_bit_and_every_byte_of_a_wrapped_key_counts() {
 
 #[test]
 fn another_root_does_not_open_it_whatever_it_is_called() {
-    let two = Root::from_keys(&[key(1), key(2)]);
+    let two = Root::from_keys(&[key(1), key(2)], [0; 32]);
     let wrapped = two.wrap(&SLOT, &key(7), &SystemEntropy);
     let other = Root::ephemeral(&SystemEntropy);
     assert_eq!(
@@ -54,6 +54,7 @@ fn another_root_does_not_open_it_whatever_it_is_called() {
         Some(UnwrapError::UnknownRoot(wrapped.root)),
         "the caller learns that the root file must be read again"
     );
+    assert!(two.is_rotating() && !other.is_rotating());
     let second = two.ids().nth(1).unwrap();
     assert_eq!(two.unwrap(&SLOT, second, &wrapped.bytes).err(), Some(UnwrapError::Refused));
     assert!(opens(&two, &SLOT, &wrapped));

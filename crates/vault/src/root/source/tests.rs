@@ -262,3 +262,33 @@ fn rotations_that_are_never_finished_come_to_an_end() {
     source.finish_rotation(&mut root, &[]).unwrap();
     assert!(source.begin_rotation(&mut root, &SystemEntropy).is_ok());
 }
+
+#[test]
+fn a_hold_shows_the_file_as_it_is_and_keeps_rotations_waiting() {
+    both(|source| {
+        let mut root = source.create(&SystemEntropy).unwrap();
+        let (hold, fresh) = source.hold(&root).unwrap();
+        assert!(fresh.is_none(), "nothing has changed");
+        let (second, _) = source.hold(&root).unwrap();
+        drop(second);
+
+        let (done, waiting) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                let mut other = source.open().unwrap();
+                source.begin_rotation(&mut other, &SystemEntropy).unwrap();
+                source.finish_rotation(&mut other, &[]).unwrap();
+                done.send(other.current()).unwrap();
+            });
+            assert!(waiting.recv_timeout(std::time::Duration::from_millis(50)).is_err(), "held");
+            assert_eq!(source.open().unwrap().current(), root.current(), "reading is free");
+            drop(hold);
+            let current = waiting.recv().unwrap();
+
+            let (_hold, fresh) = source.hold(&root).unwrap();
+            root = fresh.expect("the file has changed");
+            assert_eq!(root.current(), current);
+        });
+        assert!(source.hold(&root).unwrap().1.is_none());
+    });
+}
