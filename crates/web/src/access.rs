@@ -13,18 +13,20 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, on, post};
 use http::Method;
+use letterkeep_account::{Action, Stage, authorize};
 
 use crate::frame::Frame;
 use crate::house::House;
 use crate::problem::Problem;
-use crate::rights::{Action, authorize};
-use crate::visit::{self, Guest};
+use crate::visit::{self, Guest, Holder, Pending, Visit};
 
 /// Who may use a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// A person who has logged in with all factors and whose role allows the action.
     May(Action),
+    /// A person in the middle of a log-in or sign-up, at exactly this stage.
+    At(Stage),
     /// Everybody; the reason why.
     Public(&'static str),
     /// Everybody, from any site: a mailbox provider posts here without a cookie (RFC 8058). The reason why.
@@ -158,17 +160,32 @@ async fn guard(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) 
             let guest = Guest::of(&gate.house, request.headers(), &path);
             request.extensions_mut().insert(guest);
         }
-        Access::May(action) => match visit::recognise(&gate.house, request.headers(), &path).await {
-            Ok(Some(visit)) => {
-                if authorize(&visit.ctx, action).is_err() {
-                    let mut response = Problem::Forbidden.into_response();
-                    response.extensions_mut().insert(visit.frame);
-                    return response;
-                }
-                frame = Some(visit.frame.clone());
-                request.extensions_mut().insert(visit);
+        Access::May(action) => {
+            let holder = match visit::recognise(&gate.house, request.headers()).await {
+                Ok(Some(holder)) => holder,
+                Ok(None) => return Problem::LoggedOut.into_response(),
+                Err(problem) => return problem.into_response(),
+            };
+            let Some(visit) = (match Visit::of(&gate.house, holder, request.headers(), &path).await {
+                Ok(visit) => visit,
+                Err(problem) => return problem.into_response(),
+            }) else {
+                return Problem::LoggedOut.into_response();
+            };
+            if authorize(&visit.ctx, action).is_err() {
+                let mut response = Problem::Forbidden.into_response();
+                response.extensions_mut().insert(visit.frame);
+                return response;
             }
-            Ok(None) => return Problem::LoggedOut.into_response(),
+            frame = Some(visit.frame.clone());
+            request.extensions_mut().insert(visit);
+        }
+        Access::At(stage) => match visit::recognise(&gate.house, request.headers()).await {
+            Ok(Some(Holder { token, session, .. })) if session.stage == stage => {
+                let pending = Pending::of(&gate.house, token, session, request.headers(), &path);
+                request.extensions_mut().insert(pending);
+            }
+            Ok(_) => return Problem::LoggedOut.into_response(),
             Err(problem) => return problem.into_response(),
         },
     }

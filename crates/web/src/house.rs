@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use letterkeep_account::Passwords;
 use letterkeep_model::{Clock, Ctx, Entropy, Locale};
 use letterkeep_store::Store;
 
@@ -15,6 +16,8 @@ pub struct House {
     pub clock: Arc<dyn Clock>,
     /// Chance.
     pub entropy: Arc<dyn Entropy>,
+    /// The password policy and the hashing.
+    pub passwords: Passwords,
     /// Where the service is reached, and its limits.
     pub settings: Arc<Settings>,
 }

@@ -2,7 +2,7 @@
 //! Handlers hold no rules: they ask a room below and show its answer.
 //!
 //! # Invariants
-//! - Every route is declared with its [`Action`](rights::Action), or as public with the reason, and guarded by what it declares
+//! - Every route is declared with its [`Action`](letterkeep_account::Action), or as public with the reason, and guarded by what it declares
 //!   ([`access`]). GET changes nothing.
 //! - Every form that posts carries the form token of its session, and comes from a page of ours ([`protect`], [`visit`]).
 //! - No page needs a script, and none has an inline script or style: the content security policy refuses them.
@@ -34,7 +34,6 @@ mod house;
 pub mod page;
 pub mod problem;
 pub mod protect;
-pub mod rights;
 pub mod text;
 pub mod visit;
 
@@ -49,11 +48,11 @@ pub use frame::{Frame, Person, Scheme};
 pub use house::{House, Settings};
 pub use page::{Page, Section};
 pub use problem::Problem;
-pub use visit::{Desk, Guest, GuestPost, Posted, Sent, Upload, Visit};
+pub use visit::{Desk, Guest, GuestPost, Pending, PendingPost, Posted, Sent, Upload, Visit};
 
 /// Every route of people and of the public.
 fn routes() -> access::Routes {
-    access::Routes::new().and(page::preference::routes())
+    access::Routes::new().and(page::preference::routes()).and(page::organisation::routes())
 }
 
 /// The route table, for documents and tests.

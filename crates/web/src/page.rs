@@ -9,6 +9,7 @@ use crate::frame::{Frame, add_cookies};
 use crate::text::t;
 
 mod nav;
+pub(crate) mod organisation;
 pub(crate) mod preference;
 
 pub use nav::Section;

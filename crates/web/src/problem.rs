@@ -55,6 +55,9 @@ pub enum Problem {
     /// The keys could not be had.
     #[error(transparent)]
     Keys(#[from] letterkeep_store::KeyStoreError),
+    /// The account room failed.
+    #[error(transparent)]
+    Account(letterkeep_account::Fault),
     /// A fault of ours. The text is logged and not shown; it names ids, never content.
     #[error("{0}")]
     Internal(String),
@@ -79,7 +82,7 @@ impl Problem {
             Self::Store(error) if error.is_transient() => StatusCode::SERVICE_UNAVAILABLE,
             Self::Store(letterkeep_store::Error::Full) => StatusCode::INSUFFICIENT_STORAGE,
             Self::Store(letterkeep_store::Error::Conflict(_)) => StatusCode::CONFLICT,
-            Self::Store(_) | Self::Keys(_) | Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Store(_) | Self::Keys(_) | Self::Account(_) | Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 }
@@ -87,6 +90,16 @@ impl Problem {
 /// Tells the reader of a 403 apart from one whose form was refused.
 #[derive(Debug, Clone, Copy)]
 struct Foreign;
+
+impl From<letterkeep_account::Fault> for Problem {
+    fn from(fault: letterkeep_account::Fault) -> Self {
+        match fault {
+            letterkeep_account::Fault::Store(error) => Self::Store(error),
+            letterkeep_account::Fault::Keys(error) => Self::Keys(error),
+            other => Self::Account(other),
+        }
+    }
+}
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {

@@ -24,7 +24,7 @@ macro_rules! subjects {
     };
 }
 
-subjects!["shell", "problem"];
+subjects!["shell", "problem", "organisation"];
 
 static GERMAN: LazyLock<FluentBundle<FluentResource>> = LazyLock::new(|| bundle(Locale::De));
 static ENGLISH: LazyLock<FluentBundle<FluentResource>> = LazyLock::new(|| bundle(Locale::En));

@@ -11,18 +11,51 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use http::HeaderMap;
 use http::request::Parts;
+use letterkeep_account::organisation::Organisation;
+use letterkeep_account::{Client, Session};
 use letterkeep_model::{Ctx, Locale};
 use letterkeep_store::Tx;
 use letterkeep_vault::{Keyring, Token, csrf_token, verify_csrf_token};
 
 use crate::component::Fields;
-use crate::frame::{self, Frame};
+use crate::frame::{self, Frame, Person};
 use crate::house::House;
 use crate::problem::Problem;
 use crate::text::Speaks;
 
 /// How many fields a form may have.
 const MOST_FIELDS: usize = 2_000;
+
+/// The holder of a session, at whatever stage.
+pub(crate) struct Holder {
+    pub(crate) token: Token,
+    pub(crate) session: Session,
+    pub(crate) organisation: Option<Organisation>,
+}
+
+/// Who holds the session of this request; `None` if nobody does.
+pub(crate) async fn recognise(house: &House, headers: &HeaderMap) -> Result<Option<Holder>, Problem> {
+    let Some(token) = frame::cookie(headers, frame::SESSION).and_then(Token::parse) else { return Ok(None) };
+    let ctx = house.public(Locale::En);
+    let mut tx = house.store.db.read().await?;
+    let Some(session) = letterkeep_account::session::find(&ctx, &mut tx, &token).await? else { return Ok(None) };
+    let organisation = match session.enter(&ctx) {
+        Some(ctx) => letterkeep_account::organisation::find(&ctx, &mut tx).await?,
+        None => None,
+    };
+    drop(tx);
+    if session.touch_due(ctx.now()) {
+        letterkeep_account::session::touch(&ctx, &house.store, &session).await?;
+    }
+    Ok(Some(Holder { token, session, organisation }))
+}
+
+/// The browser at the other end, as throttling and the list of sessions know it.
+fn client(parts: &Parts) -> Client {
+    let address = parts.extensions.get::<letterkeep_network::Peer>().map(|peer| peer.0.ip());
+    let agent = parts.headers.get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+    Client::new(address, agent, frame::cookie(&parts.headers, frame::DEVICE))
+}
 
 /// A person who has logged in, and whose role allows what the route declares.
 #[derive(Clone)]
@@ -35,10 +68,36 @@ pub struct Visit {
     pub keyring: Arc<Keyring>,
     /// What the page knows about its reader.
     pub frame: Frame,
-    token: Arc<Token>,
+    /// The session.
+    pub session: Arc<Session>,
+    /// The session's cookie.
+    pub(crate) token: Arc<Token>,
 }
 
 impl Visit {
+    /// The visit of somebody who has logged in with all factors; `None` for an earlier stage.
+    pub(crate) async fn of(
+        house: &House,
+        holder: Holder,
+        headers: &HeaderMap,
+        path: &str,
+    ) -> Result<Option<Self>, Problem> {
+        let Holder { token, session, organisation } = holder;
+        let Some(ctx) = session.enter(&house.public(session.locale)) else { return Ok(None) };
+        let Some(organisation) = organisation else { return Ok(None) };
+        let keyring = house.store.keys.keyring(ctx.account).await?;
+        let mut frame = Frame::from_headers(headers, path, house.clock.now());
+        frame.locale = session.locale;
+        if frame::cookie(headers, frame::ZONE).and_then(frame::zone).is_none() {
+            frame.zone = frame::zone(&organisation.time_zone).unwrap_or(frame.zone);
+        }
+        frame.csrf = csrf_token(&token, &*house.entropy);
+        let person = Person { name: session.user_name.clone(), organisation: organisation.name, role: session.role };
+        frame.person = Some(person);
+        let (session, token) = (Arc::new(session), Arc::new(token));
+        Ok(Some(Self { house: house.clone(), ctx, keyring, frame, session, token }))
+    }
+
     /// A transaction that reads.
     pub async fn read(&self) -> Result<Tx, Problem> {
         Ok(self.house.store.db.read().await?)
@@ -54,16 +113,6 @@ impl Speaks for Visit {
     fn locale(&self) -> Locale {
         self.frame.locale
     }
-}
-
-/// Who holds the session of this request; `None` if nobody does, or not with all factors.
-pub(crate) async fn recognise(house: &House, headers: &HeaderMap, path: &str) -> Result<Option<Visit>, Problem> {
-    let _ = path;
-    let Some(token) = frame::cookie(headers, frame::SESSION).and_then(Token::parse) else {
-        return Ok(None);
-    };
-    let _ = (house, token);
-    Ok(None)
 }
 
 impl FromRequestParts<House> for Visit {
@@ -107,7 +156,7 @@ impl FromRequest<House> for Posted {
     type Rejection = Problem;
 
     async fn from_request(request: Request, house: &House) -> Result<Self, Problem> {
-        let Sent { visit, form } = Sent::from_request(request, house).await?;
+        let Sent { visit, form, .. } = Sent::from_request(request, house).await?;
         let tx = visit.write().await?;
         Ok(Self { visit, tx, form })
     }
@@ -117,6 +166,8 @@ impl FromRequest<House> for Posted {
 pub struct Sent {
     /// Who asks.
     pub visit: Visit,
+    /// Their browser.
+    pub client: Client,
     /// What was entered.
     pub form: Fields,
 }
@@ -127,11 +178,12 @@ impl FromRequest<House> for Sent {
     async fn from_request(request: Request, house: &House) -> Result<Self, Problem> {
         let (mut parts, body) = request.into_parts();
         let visit = Visit::from_request_parts(&mut parts, house).await?;
+        let client = client(&parts);
         let form = read_form(Request::from_parts(parts, body), house).await?;
         if !verify_csrf_token(&visit.token, form.text("csrf")) {
             return Err(Problem::ForeignForm);
         }
-        Ok(Self { visit, form })
+        Ok(Self { visit, client, form })
     }
 }
 
@@ -257,6 +309,8 @@ impl FromRequestParts<House> for Guest {
 pub struct GuestPost {
     /// Who asks.
     pub guest: Guest,
+    /// Their browser.
+    pub client: Client,
     /// What was entered.
     pub form: Fields,
 }
@@ -267,11 +321,76 @@ impl FromRequest<House> for GuestPost {
     async fn from_request(request: Request, house: &House) -> Result<Self, Problem> {
         let (mut parts, body) = request.into_parts();
         let guest = Guest::from_request_parts(&mut parts, house).await?;
+        let client = client(&parts);
         let form = read_form(Request::from_parts(parts, body), house).await?;
         if !verify_csrf_token(&guest.token, form.text("csrf")) {
             return Err(Problem::ForeignForm);
         }
-        Ok(Self { guest, form })
+        Ok(Self { guest, client, form })
+    }
+}
+
+/// Somebody in the middle of a log-in or sign-up, at the stage that the route declares.
+#[derive(Clone)]
+pub struct Pending {
+    /// The service.
+    pub house: House,
+    /// The public: a pending session allows nothing but its next step.
+    pub ctx: Ctx,
+    /// What the page knows about its reader.
+    pub frame: Frame,
+    /// The session.
+    pub session: Arc<Session>,
+    /// The session's cookie.
+    pub(crate) token: Arc<Token>,
+}
+
+impl Pending {
+    pub(crate) fn of(house: &House, token: Token, session: Session, headers: &HeaderMap, path: &str) -> Self {
+        let mut frame = Frame::from_headers(headers, path, house.clock.now());
+        frame.csrf = csrf_token(&token, &*house.entropy);
+        let ctx = house.public(frame.locale);
+        Self { house: house.clone(), ctx, frame, session: Arc::new(session), token: Arc::new(token) }
+    }
+}
+
+impl Speaks for Pending {
+    fn locale(&self) -> Locale {
+        self.frame.locale
+    }
+}
+
+impl FromRequestParts<House> for Pending {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &House) -> Result<Self, Problem> {
+        let pending = parts.extensions.get::<Self>().cloned();
+        pending.ok_or_else(|| Problem::Internal("a handler of a stage stands behind another route".into()))
+    }
+}
+
+/// A form that somebody at a stage sent, its token checked.
+pub struct PendingPost {
+    /// Who asks.
+    pub pending: Pending,
+    /// Their browser.
+    pub client: Client,
+    /// What was entered.
+    pub form: Fields,
+}
+
+impl FromRequest<House> for PendingPost {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, house: &House) -> Result<Self, Problem> {
+        let (mut parts, body) = request.into_parts();
+        let pending = Pending::from_request_parts(&mut parts, house).await?;
+        let client = client(&parts);
+        let form = read_form(Request::from_parts(parts, body), house).await?;
+        if !verify_csrf_token(&pending.token, form.text("csrf")) {
+            return Err(Problem::ForeignForm);
+        }
+        Ok(Self { pending, client, form })
     }
 }
 

@@ -3,8 +3,8 @@ use maud::{Markup, html};
 use super::mark;
 use crate::component::csrf_field;
 use crate::frame::{Frame, Scheme};
-use crate::rights::{Action, allows};
 use crate::text::t;
+use letterkeep_account::{Action, allows};
 use letterkeep_model::Locale;
 
 /// The entries of the navigation.
