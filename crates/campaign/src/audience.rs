@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn the_stored_form_is_plain_json() {
-        let list = Id::from_uuid(letterkeep_model::Id::<kind::List>::NIL.uuid());
+        let list = Id::<kind::List>::NIL;
         let audience = Audience { lists: vec![list, list], ..Audience::default() }.tidied();
         let text = serde_json::to_string(&audience).unwrap();
         assert_eq!(

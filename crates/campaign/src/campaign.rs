@@ -268,3 +268,6 @@ fn write_audience(audience: &Audience) -> String {
 fn uuid_max() -> uuid::Uuid {
     uuid::Uuid::max()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,12 @@
-use crate::Fields;
+use std::borrow::Cow;
 
-use super::Problem;
+use minijinja::Value;
+use serde_json::Value as Json;
+
+use super::engine::{Part, Source};
+use super::plain::tidy;
+use super::{Problem, system};
+use crate::Fields;
 
 /// A link of the content whose clicks can be counted. Its address is the same for every recipient.
 ///
@@ -93,9 +99,16 @@ pub enum RenderError {
 
 /// Content that has been checked and parsed. Shared between threads; render it for every recipient.
 pub struct Compiled {
-    links: Vec<CampaignLink>,
-    fields_used: Vec<String>,
-    problems: Vec<Problem>,
+    pub(super) links: Vec<CampaignLink>,
+    pub(super) fields_used: Vec<String>,
+    pub(super) required: Vec<String>,
+    pub(super) problems: Vec<Problem>,
+    pub(super) postal_address: String,
+    pub(super) sender_name: String,
+    pub(super) subject: Part,
+    pub(super) preheader: Part,
+    pub(super) html: Part,
+    pub(super) text: Part,
 }
 
 impl Compiled {
@@ -114,17 +127,102 @@ impl Compiled {
         &self.problems
     }
 
-    /// The fields that the content shows without a default and that this contact has nothing for. For the check over
-    /// the whole audience: cheap, renders nothing.
+    /// The fields that the content shows without providing for emptiness, and that this contact has nothing for. A tag
+    /// provides for it by `default`, `or`, or a surrounding `{% if %}` that names the field. For the check over the
+    /// whole audience: cheap, renders nothing.
     pub fn missing(&self, fields: &Fields) -> Vec<&str> {
-        let _ = fields;
-        Vec::new()
+        self.required.iter().filter(|key| fields.is_empty_at(key)).map(String::as_str).collect()
     }
 
     /// One recipient's message.
     pub fn render(&self, fields: &Fields, links: &dyn Links) -> Result<Rendered, RenderError> {
-        let _ = (fields, links.unsubscribe());
-        Err(RenderError::TooLarge { part: "source", limit: 0 })
+        let mut values = Values {
+            compiled: self,
+            fields,
+            unsubscribe: links.unsubscribe(),
+            view: links.view(),
+            clicks: self
+                .links
+                .iter()
+                .map(|link| links.click(link.number).unwrap_or_else(|| link.url.clone()))
+                .collect(),
+            pixel: links.open_pixel(),
+            preheader: String::new(),
+        };
+        let subject = self.subject.render(&values)?.trim().to_owned();
+        values.preheader = self.preheader.render(&values)?.trim().to_owned();
+        let html = self.html.render(&values)?;
+        let text = tidy(&self.text.render(&values)?);
+        Ok(Rendered { subject, preheader: values.preheader, html, text })
+    }
+}
+
+/// The values of one message.
+struct Values<'a> {
+    compiled: &'a Compiled,
+    fields: &'a Fields,
+    unsubscribe: String,
+    view: String,
+    clicks: Vec<String>,
+    pixel: Option<String>,
+    preheader: String,
+}
+
+impl Values<'_> {
+    fn system(&self, name: &str) -> Option<&str> {
+        match name {
+            system::UNSUBSCRIBE_URL => Some(&self.unsubscribe),
+            system::VIEW_URL => Some(&self.view),
+            system::POSTAL_ADDRESS => Some(&self.compiled.postal_address),
+            system::SENDER_NAME => Some(&self.compiled.sender_name),
+            _ => None,
+        }
+    }
+}
+
+impl Source for Values<'_> {
+    fn text(&self, name: &str) -> Cow<'_, str> {
+        if let Some(text) = self.system(name) {
+            return Cow::Borrowed(text);
+        }
+        match self.fields.value(name) {
+            None | Some(Json::Null | Json::Object(_)) => Cow::Borrowed(""),
+            Some(Json::String(text)) => Cow::Borrowed(text),
+            Some(Json::Bool(flag)) => Cow::Borrowed(if *flag { "true" } else { "false" }),
+            Some(Json::Number(number)) => Cow::Owned(number.to_string()),
+            Some(Json::Array(items)) => {
+                let items: Vec<_> = items
+                    .iter()
+                    .map(|item| item.as_str().map_or_else(|| Cow::Owned(item.to_string()), Cow::Borrowed))
+                    .collect();
+                Cow::Owned(items.join(", "))
+            }
+        }
+    }
+
+    fn value(&self, name: &str) -> Value {
+        match self.fields.value(name).filter(|_| self.system(name).is_none()) {
+            // Numbers, flags and lists keep their nature, so that templates can compare and loop.
+            Some(Json::Bool(flag)) => Value::from(*flag),
+            Some(Json::Number(number)) => number.as_i64().map_or_else(|| Value::from(number.as_f64()), Value::from),
+            Some(Json::Array(items)) => {
+                let text = |item: &Json| item.as_str().map_or_else(|| item.to_string(), str::to_owned);
+                Value::from(items.iter().map(|item| Value::from(text(item))).collect::<Vec<_>>())
+            }
+            _ => Value::from(self.text(name).into_owned()),
+        }
+    }
+
+    fn link(&self, number: u16) -> &str {
+        usize::from(number).checked_sub(1).and_then(|at| self.clicks.get(at)).map_or("", String::as_str)
+    }
+
+    fn pixel(&self) -> Option<&str> {
+        self.pixel.as_deref()
+    }
+
+    fn preheader(&self) -> &str {
+        &self.preheader
     }
 }
 

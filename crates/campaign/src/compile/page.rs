@@ -1,0 +1,653 @@
+//! Walks over HTML: decides for every tag where it stands and how its value must be written there, numbers the links,
+//! finds what must not be sent, and makes the text part on the way.
+//!
+//! Attributes are written anew, always in double quotes, so that the walk and every mail program agree about where a
+//! value begins and ends. Elements whose content browsers read in a way of their own are refused.
+
+use super::address::{self, Address};
+use super::op::{Escape, Op, literal};
+use super::plain::PlainText;
+use super::problem::{Problem, Severity};
+use super::render::CampaignLink;
+use super::system;
+use super::tag::{CLOSE, Kind, OPEN, Scanned, Tag, shorten};
+
+/// Elements that have no place in a message: mail programs remove them, or they are dangerous.
+const REFUSED: [&str; 26] = [
+    "script",
+    "iframe",
+    "object",
+    "embed",
+    "applet",
+    "base",
+    "frame",
+    "frameset",
+    "form",
+    "input",
+    "button",
+    "textarea",
+    "select",
+    "option",
+    "svg",
+    "math",
+    "noscript",
+    "noembed",
+    "noframes",
+    "xmp",
+    "plaintext",
+    "template",
+    "audio",
+    "video",
+    "portal",
+    "foreignobject",
+];
+const ADDRESSES: [&str; 12] = [
+    "href",
+    "src",
+    "background",
+    "action",
+    "cite",
+    "poster",
+    "data",
+    "longdesc",
+    "xlink:href",
+    "formaction",
+    "usemap",
+    "lowsrc",
+];
+/// Links in one campaign.
+const MAX_LINKS: u16 = 1000;
+
+/// What the walk found.
+#[derive(Default)]
+pub(super) struct Page {
+    pub(super) html: Vec<Op>,
+    pub(super) text: Vec<Op>,
+    pub(super) links: Vec<CampaignLink>,
+    /// Whether a link that everybody gets unsubscribes.
+    pub(super) unsubscribes: bool,
+    pub(super) shows_postal_address: bool,
+}
+
+struct Walk<'a> {
+    source: &'a Scanned,
+    /// Where the source begins in `html`, if it stands there as it is (not after MJML).
+    begins: Option<usize>,
+    html: &'a str,
+    at: usize,
+    page: Page,
+    plain: PlainText,
+    problems: &'a mut Vec<Problem>,
+    depth: usize,
+    body: (bool, bool),
+    link: Option<OpenLink>,
+    in_condition: bool,
+    footer: &'a dyn Fn(bool, bool) -> (Vec<Op>, Vec<Op>),
+}
+
+/// A link whose end has not come yet.
+struct OpenLink {
+    number: Option<u16>,
+    target: Option<Vec<Op>>,
+    url: String,
+    label: String,
+}
+
+struct Attribute<'a> {
+    name: String,
+    value: Option<&'a str>,
+}
+
+/// Walks over `html`, which holds marks for the tags of `source`. `footer(unsubscribes, shows_postal_address)` yields
+/// what is missing at the end, as HTML and as text.
+pub(super) fn walk(
+    html: &str,
+    source: &Scanned,
+    begins: Option<usize>,
+    footer: &dyn Fn(bool, bool) -> (Vec<Op>, Vec<Op>),
+    problems: &mut Vec<Problem>,
+) -> Page {
+    let mut walk = Walk {
+        source,
+        begins,
+        html,
+        at: 0,
+        page: Page::default(),
+        plain: PlainText::default(),
+        problems,
+        depth: 0,
+        body: (false, false),
+        link: None,
+        in_condition: false,
+        footer,
+    };
+    walk.run();
+    walk.finish()
+}
+
+impl<'a> Walk<'a> {
+    fn run(&mut self) {
+        while self.at < self.html.len() {
+            let rest = &self.html[self.at..];
+            match rest.find(['<', OPEN]) {
+                None => {
+                    self.text(rest);
+                    self.at = self.html.len();
+                }
+                Some(0) if rest.starts_with(OPEN) => self.mark(),
+                Some(0) => self.markup(),
+                Some(end) => {
+                    self.text(&rest[..end]);
+                    self.at += end;
+                }
+            }
+        }
+    }
+
+    fn finish(mut self) -> Page {
+        self.close_link();
+        if !self.body.0 {
+            self.page.html.insert(0, Op::Preheader);
+        }
+        if !self.body.1 {
+            self.end_of_body();
+        }
+        self.page.text = self.plain.finish();
+        self.page
+    }
+
+    fn line(&self) -> Option<u32> {
+        self.begins.map(|begins| self.source.line_at(self.at.saturating_sub(begins)))
+    }
+
+    fn problem(&mut self, severity: Severity, code: &'static str, line: Option<u32>, what: String, hint: &str) {
+        let hint = hint.to_owned();
+        self.problems.push(Problem { severity, code, part: "source", line, subject: String::new(), what, hint });
+    }
+
+    fn text(&mut self, text: &str) {
+        literal(&mut self.page.html, text);
+        if self.in_condition {
+            return;
+        }
+        let decoded = address::decode_entities(text);
+        if let Some(link) = &mut self.link {
+            link.label.push_str(&decoded);
+        }
+        self.plain.text(&decoded);
+    }
+
+    /// A tag among text.
+    fn mark(&mut self) {
+        let Some((index, length)) = mark_at(&self.html[self.at..]) else {
+            self.at += OPEN.len_utf8();
+            return;
+        };
+        self.at += length;
+        let source = self.source;
+        let Some(tag) = source.tags.get(index) else { return };
+        match tag.kind {
+            Kind::Output => {
+                if tag.sole_name() == Some(system::POSTAL_ADDRESS) && self.depth == 0 {
+                    self.page.shows_postal_address = true;
+                }
+                self.page.html.push(Op::Value(index, Escape::Html));
+                if !self.in_condition {
+                    if let Some(link) = &mut self.link {
+                        link.label.push_str(&shown(tag));
+                    }
+                    self.plain.op(Op::Value(index, Escape::Plain));
+                }
+            }
+            kind => {
+                match kind {
+                    Kind::If | Kind::For => self.depth += 1,
+                    Kind::EndIf | Kind::EndFor => self.depth = self.depth.saturating_sub(1),
+                    _ => {}
+                }
+                self.page.html.push(Op::Statement(index));
+                // Statements inside a condition for Outlook still count for the other programs' text: both branches
+                // of a statement must stay together.
+                self.plain.statement(Op::Statement(index));
+            }
+        }
+    }
+
+    fn markup(&mut self) {
+        let rest = &self.html[self.at..];
+        if let Some(comment) = rest.strip_prefix("<!--") {
+            return self.comment(comment);
+        }
+        if let Some(after) = rest.strip_prefix("<![endif]-->") {
+            literal(&mut self.page.html, "<![endif]-->");
+            self.in_condition = false;
+            self.at = self.html.len() - after.len();
+            return;
+        }
+        if rest.starts_with("<!") || rest.starts_with("<?") {
+            let end = rest.find('>').map_or(rest.len(), |end| end + 1);
+            if rest[..end].to_ascii_lowercase().starts_with("<!doctype") && !rest[..end].contains(OPEN) {
+                literal(&mut self.page.html, &rest[..end]);
+            }
+            self.at += end;
+            return;
+        }
+        let (closing, name_at) = if rest.starts_with("</") { (true, 2) } else { (false, 1) };
+        let name: String = rest[name_at..]
+            .chars()
+            .take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | ':' | '_'))
+            .take(64)
+            .collect();
+        if !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
+            literal(&mut self.page.html, "&lt;");
+            self.plain.text("<");
+            self.at += 1;
+            return;
+        }
+        let line = self.line();
+        let Some((attributes, length, selfclosing)) = attributes(&rest[name_at + name.len()..]) else {
+            self.problem(
+                Severity::Broken,
+                "html.tag",
+                line,
+                format!("the element <{name}> cannot be read: a tag of a template or a broken attribute stands in it."),
+                "Merge tags may stand in quoted values; move {% if %} outside of the element.",
+            );
+            self.at += name_at + name.len();
+            return;
+        };
+        self.at += name_at + name.len() + length;
+        let lower = name.to_ascii_lowercase();
+        if closing {
+            self.close(&name, &lower);
+        } else {
+            self.open(&name, &lower, &attributes, selfclosing, line);
+        }
+    }
+
+    /// `text` begins after `<!--`.
+    fn comment(&mut self, text: &str) {
+        let start = self.html.len() - text.len();
+        // `<!--[if mso]>…<![endif]-->`: what stands between is HTML for Outlook.
+        if text.starts_with("[if")
+            && let Some(end) = text.find("]>")
+            && !text[..end].contains([OPEN, '<'])
+        {
+            let revealed = text[end + 2..].starts_with("<!-->");
+            let end = end + if revealed { 7 } else { 2 };
+            literal(&mut self.page.html, "<!--");
+            literal(&mut self.page.html, &text[..end]);
+            self.in_condition = !revealed;
+            self.at = start + end;
+            return;
+        }
+        if let Some(after) = text.strip_prefix("<![endif]-->") {
+            literal(&mut self.page.html, "<!--<![endif]-->");
+            self.at = self.html.len() - after.len();
+            return;
+        }
+        // Every other comment is for authors, not for recipients.
+        self.at = text.find("-->").map_or(self.html.len(), |end| start + end + 3);
+    }
+
+    fn close(&mut self, name: &str, lower: &str) {
+        if self.refuses(lower) {
+            return;
+        }
+        if lower == "body" && !self.in_condition && !self.body.1 {
+            self.close_link();
+            self.end_of_body();
+        }
+        literal(&mut self.page.html, "</");
+        literal(&mut self.page.html, name);
+        literal(&mut self.page.html, ">");
+        if lower == "a" || lower.starts_with("v:") {
+            self.close_link();
+        }
+        if !self.in_condition {
+            self.plain.close(lower);
+        }
+    }
+
+    /// Whether an element has no place here. Outlook's conditions hold `<noscript>` around its settings.
+    fn refuses(&self, lower: &str) -> bool {
+        REFUSED.contains(&lower) && !(self.in_condition && lower == "noscript")
+    }
+
+    fn end_of_body(&mut self) {
+        self.body.1 = true;
+        let (html, text) = (self.footer)(self.page.unsubscribes, self.page.shows_postal_address);
+        self.page.html.extend(html);
+        self.page.html.push(Op::Pixel);
+        self.plain.footer(text);
+    }
+
+    fn open(&mut self, name: &str, lower: &str, attributes: &[Attribute<'a>], selfclosing: bool, line: Option<u32>) {
+        let value = |wanted: &str| {
+            attributes.iter().find(|attribute| attribute.name == wanted).map(|attribute| attribute.value.unwrap_or(""))
+        };
+        if self.refuses(lower) {
+            let what = format!("<{lower}> does not work in messages.");
+            self.problem(Severity::Broken, "html.element", line, what, "Remove it; link to a page instead.");
+            return;
+        }
+        if lower == "link" || lower == "meta" && value("http-equiv").is_some_and(|v| v.eq_ignore_ascii_case("refresh"))
+        {
+            let what = format!("<{lower}> is left out: messages load nothing from elsewhere by themselves.");
+            self.problem(Severity::Advice, "html.external", line, what, "Put styles into the message.");
+            return;
+        }
+        literal(&mut self.page.html, "<");
+        literal(&mut self.page.html, name);
+        let mut target = None;
+        for attribute in attributes {
+            if let Some(address) = self.attribute(lower, attribute, line) {
+                target = Some(address);
+            }
+        }
+        literal(&mut self.page.html, if selfclosing { " />" } else { ">" });
+        if lower == "img" && value("alt").is_none() {
+            let what = format!("a picture has no alternative text: {}.", shorten(value("src").unwrap_or(""), 60));
+            self.problem(
+                Severity::Advice,
+                "image.alt",
+                line,
+                what,
+                "Add alt=\"…\" (empty if the picture only decorates): many see the message without pictures.",
+            );
+        }
+        if lower == "body" && !self.in_condition && !self.body.0 {
+            self.body.0 = true;
+            self.page.html.push(Op::Preheader);
+        }
+        if matches!(lower, "style" | "title") && !selfclosing {
+            self.raw(lower, line);
+            return;
+        }
+        if lower == "a"
+            && let Some((number, target, url)) = target
+        {
+            self.close_link();
+            self.link = Some(OpenLink { number, target: Some(target), url, label: String::new() });
+        }
+        if !self.in_condition {
+            let hidden = value("style").is_some_and(|style| style.replace(' ', "").contains("display:none"));
+            let presentation = value("role") == Some("presentation");
+            self.plain.open(lower, hidden, presentation, selfclosing);
+            if lower == "img"
+                && let Some(alt) = value("alt").map(address::decode_entities)
+                && !alt.trim().is_empty()
+                && !alt.contains(OPEN)
+            {
+                self.plain.text(&alt);
+                if let Some(link) = &mut self.link {
+                    link.label.push_str(&alt);
+                }
+            }
+        }
+    }
+
+    /// Writes an attribute. Yields where a link leads, if it is one.
+    fn attribute(
+        &mut self,
+        element: &str,
+        attribute: &Attribute<'a>,
+        line: Option<u32>,
+    ) -> Option<(Option<u16>, Vec<Op>, String)> {
+        let name = attribute.name.as_str();
+        let value = attribute.value.unwrap_or("");
+        // After MJML a place in the HTML has no line, but the value stands in the source too.
+        let line = line.or_else(|| {
+            let at = Some(value).filter(|value| !value.is_empty()).and_then(|value| self.source.marked.find(value));
+            at.map(|at| self.source.line_at(at))
+        });
+        if name.starts_with("on") || matches!(name, "srcdoc" | "ping" | "formaction") {
+            let what = format!("the attribute {name} does not work in messages.");
+            self.problem(Severity::Broken, "html.attribute", line, what, "Remove it.");
+            return None;
+        }
+        let fixed_only = matches!(name, "style" | "srcset" | "class" | "id" | "http-equiv" | "content" | "rel");
+        if fixed_only && value.contains(OPEN) {
+            let what = format!("a tag stands in the attribute {name}, where contact data could change the layout.");
+            self.problem(Severity::Broken, "tag.place", line, what, "Move it into the text.");
+            return None;
+        }
+        literal(&mut self.page.html, " ");
+        literal(&mut self.page.html, name);
+        literal(&mut self.page.html, "=\"");
+        let mut target = None;
+        if ADDRESSES.contains(&name) {
+            match address::read(value, self.source, name == "href") {
+                Ok(address) => target = self.address(element, name, address, line),
+                Err((what, hint)) => self.problem(Severity::Broken, "link.address", line, what, hint),
+            }
+        } else {
+            self.value(value, line);
+        }
+        literal(&mut self.page.html, "\"");
+        target
+    }
+
+    fn address(
+        &mut self,
+        element: &str,
+        name: &str,
+        address: Address,
+        line: Option<u32>,
+    ) -> Option<(Option<u16>, Vec<Op>, String)> {
+        let is_link = name == "href" && (matches!(element, "a" | "area") || element.starts_with("v:"));
+        match address {
+            Address::Fixed(url) => {
+                let web = url.starts_with("http");
+                if is_link && web {
+                    if url.starts_with("http:") {
+                        let what = format!("a link is not encrypted: {}.", shorten(&url, 80));
+                        self.problem(Severity::Advice, "link.http", line, what, "Use https:// if the site has it.");
+                    }
+                    let number = self.number(&url, line)?;
+                    self.page.html.push(Op::Link(number, Escape::Html));
+                    return Some((Some(number), vec![Op::Link(number, Escape::Plain)], url));
+                }
+                let mut escaped = String::new();
+                Escape::Html.write(&url, &mut escaped);
+                literal(&mut self.page.html, &escaped);
+                let shown = if url.starts_with('#') { Vec::new() } else { vec![Op::Literal(url.clone())] };
+                Some((None, shown, url))
+            }
+            Address::System(index) => {
+                let tag = self.source.tags.get(index)?;
+                if is_link && self.depth == 0 && !self.in_condition && tag.sole_name() == Some(system::UNSUBSCRIBE_URL)
+                {
+                    self.page.unsubscribes = true;
+                }
+                self.page.html.push(Op::Value(index, Escape::Html));
+                Some((None, vec![Op::Value(index, Escape::Plain)], String::new()))
+            }
+            Address::Mixed(pieces) => {
+                let mut shown = Vec::new();
+                for piece in pieces {
+                    match piece {
+                        Ok(text) => {
+                            let mut escaped = String::new();
+                            Escape::Html.write(&text, &mut escaped);
+                            literal(&mut self.page.html, &escaped);
+                            literal(&mut shown, &text);
+                        }
+                        Err(index) => {
+                            self.page.html.push(Op::Value(index, Escape::Url));
+                            shown.push(Op::Value(index, Escape::Url));
+                        }
+                    }
+                }
+                if is_link {
+                    self.problem(
+                        Severity::Advice,
+                        "link.personal",
+                        line,
+                        "clicks on a link with a merge tag in its address are not counted.".into(),
+                        "That is fine; a fixed address would be counted.",
+                    );
+                }
+                Some((None, shown, String::new()))
+            }
+        }
+    }
+
+    fn number(&mut self, url: &str, line: Option<u32>) -> Option<u16> {
+        let number = u16::try_from(self.page.links.len()).unwrap_or(u16::MAX).saturating_add(1);
+        if number > MAX_LINKS {
+            if number == MAX_LINKS + 1 {
+                let what = format!("there are more than {MAX_LINKS} links.");
+                self.problem(Severity::Broken, "link.many", line, what, "Remove some.");
+            }
+            return None;
+        }
+        self.page.links.push(CampaignLink { number, url: url.to_owned(), label: String::new() });
+        Some(number)
+    }
+
+    /// The value of an attribute that is no address.
+    fn value(&mut self, value: &str, line: Option<u32>) {
+        let mut rest = value;
+        let mut depth = 0usize;
+        while let Some(at) = rest.find(OPEN) {
+            quoted(&mut self.page.html, &rest[..at]);
+            rest = &rest[at..];
+            let Some((index, length)) = mark_at(rest) else { break };
+            rest = &rest[length..];
+            let source = self.source;
+            match source.tags.get(index).map(|tag| tag.kind) {
+                Some(Kind::Output) => self.page.html.push(Op::Value(index, Escape::Html)),
+                Some(kind) => {
+                    match kind {
+                        Kind::If | Kind::For => depth += 1,
+                        Kind::EndIf | Kind::EndFor if depth > 0 => depth -= 1,
+                        _ if depth > 0 => {}
+                        _ => depth = usize::MAX / 2,
+                    }
+                    self.page.html.push(Op::Statement(index));
+                }
+                None => {}
+            }
+        }
+        quoted(&mut self.page.html, rest);
+        if depth != 0 {
+            self.problem(
+                Severity::Broken,
+                "tag.straddles",
+                line,
+                "a statement begins inside the value of an attribute and ends outside, or the other way round.".into(),
+                "Put the whole statement either into the value or outside of the element.",
+            );
+        }
+    }
+
+    /// The content of `<style>` and `<title>`.
+    fn raw(&mut self, lower: &str, line: Option<u32>) {
+        let rest = &self.html[self.at..];
+        let end = find_end(rest, lower);
+        let content = &rest[..end];
+        if lower == "style" {
+            if content.contains(OPEN) {
+                let what = "a tag stands in a style, where contact data could change the layout.".to_owned();
+                self.problem(Severity::Broken, "tag.place", line, what, "Move it into the text.");
+            } else {
+                literal(&mut self.page.html, content);
+            }
+        } else {
+            self.value(content, line);
+        }
+        self.at += end;
+    }
+
+    fn close_link(&mut self) {
+        let Some(link) = self.link.take() else { return };
+        let label = shorten(&link.label, 80);
+        if let Some(stored) = link.number.and_then(|number| self.page.links.get_mut(usize::from(number) - 1)) {
+            stored.label = if label.is_empty() { shorten(&link.url, 80) } else { label.clone() };
+        }
+        if let Some(target) = link.target
+            && !target.is_empty()
+            && label.trim() != link.url
+            && !self.in_condition
+        {
+            self.plain.target(target, !label.is_empty());
+        }
+    }
+}
+
+/// How a tag is shown in a label.
+fn shown(tag: &Tag) -> String {
+    tag.names().next().map_or_else(String::new, |name| format!("{{{{ {name} }}}}"))
+}
+
+/// The number of the tag whose mark stands at the beginning, and the mark's length.
+pub(super) fn mark_at(text: &str) -> Option<(usize, usize)> {
+    let rest = text.strip_prefix(OPEN)?;
+    let end = rest.find(CLOSE)?;
+    Some((rest[..end].parse().ok()?, OPEN.len_utf8() + end + CLOSE.len_utf8()))
+}
+
+/// Fixed text of an attribute: entities stay as they are, what could end the value does not.
+fn quoted(ops: &mut Vec<Op>, text: &str) {
+    literal(ops, &text.replace('"', "&quot;").replace('<', "&lt;").replace('>', "&gt;"));
+}
+
+/// Where the end tag of an element begins whose content is no markup.
+fn find_end(text: &str, name: &str) -> usize {
+    text.match_indices("</")
+        .map(|(at, _)| at)
+        .find(|at| {
+            text.as_bytes().get(at + 2..at + 2 + name.len()).is_some_and(|it| it.eq_ignore_ascii_case(name.as_bytes()))
+        })
+        .unwrap_or(text.len())
+}
+
+/// The attributes up to and with `>`; the length read; whether it ended with `/>`. `None` if it cannot be read, or
+/// if a mark stands anywhere but in a value.
+fn attributes(text: &str) -> Option<(Vec<Attribute<'_>>, usize, bool)> {
+    let mut found: Vec<Attribute<'_>> = Vec::new();
+    let mut rest = text;
+    loop {
+        rest = rest.trim_start();
+        if let Some(after) = rest.strip_prefix("/>") {
+            return Some((found, text.len() - after.len(), true));
+        }
+        if let Some(after) = rest.strip_prefix('>') {
+            return Some((found, text.len() - after.len(), false));
+        }
+        if let Some(after) = rest.strip_prefix('/') {
+            rest = after;
+            continue;
+        }
+        let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '=' | '>' | '/' | '<' | OPEN | '"' | '\''))?;
+        if end == 0 || end > 64 || found.len() > 100 {
+            return None;
+        }
+        let name = rest[..end].to_ascii_lowercase();
+        if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_:.".contains(&byte)) {
+            return None;
+        }
+        rest = rest[end..].trim_start();
+        let mut value = None;
+        if let Some(after) = rest.strip_prefix('=') {
+            let after = after.trim_start();
+            let (text, left) = match after.chars().next()? {
+                quote @ ('"' | '\'') => {
+                    let end = after[1..].find(quote)?;
+                    (&after[1..=end], &after[end + 2..])
+                }
+                _ => {
+                    let end = after.find(|c: char| c.is_whitespace() || c == '>')?;
+                    (&after[..end], &after[end..])
+                }
+            };
+            value = Some(text);
+            rest = left;
+        }
+        // Browsers take the first of two attributes with one name.
+        if !found.iter().any(|attribute| attribute.name == name) {
+            found.push(Attribute { name, value });
+        }
+    }
+}

@@ -1,0 +1,550 @@
+//! Finds merge tags and statements in a text, and checks what they say, before any engine sees them.
+//!
+//! The language is a small part of Jinja, allowed piece by piece: `{{ field }}` with filters and `or`; `{% if %}`,
+//! `{% for %}`. There is no assignment, no macro, no include, no call and no multiplication, so that the work and the
+//! memory that a template can cost grow with its length only.
+
+use super::problem::{Problem, Severity};
+
+/// Stands for a tag while markup is handled: the opening mark, the tag's number, the closing mark. Content may contain
+/// neither. They are printable, because the MJML engine rewrites characters that are not.
+pub(super) const OPEN: char = '\u{2983}';
+pub(super) const CLOSE: char = '\u{2984}';
+
+const MAX_TAGS: usize = 4000;
+const MAX_TOKENS: usize = 200;
+const MAX_BRACKETS: usize = 20;
+
+pub(super) const FILTERS: [&str; 16] = [
+    "default",
+    "d",
+    "upper",
+    "lower",
+    "capitalize",
+    "title",
+    "trim",
+    "length",
+    "first",
+    "last",
+    "join",
+    "round",
+    "int",
+    "float",
+    "abs",
+    "replace",
+];
+const TESTS: [&str; 6] = ["defined", "none", "string", "number", "odd", "even"];
+const WORDS: [&str; 13] =
+    ["and", "or", "not", "in", "is", "if", "else", "true", "false", "none", "True", "False", "None"];
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Token {
+    Name(String),
+    /// A text with its quotes, as written.
+    Text(String),
+    Number(String),
+    Sign(&'static str),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Output,
+    If,
+    Elif,
+    Else,
+    EndIf,
+    For,
+    EndFor,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Tag {
+    pub(super) kind: Kind,
+    pub(super) line: u32,
+    /// What follows `if`, `elif`, `for … in`, or what is shown.
+    pub(super) tokens: Vec<Token>,
+    /// The names that a `for` gives to its items.
+    pub(super) items: Vec<String>,
+    pub(super) trim: (bool, bool),
+    /// Where its mark stands in the marked text, and how many line breaks the tag had.
+    at: usize,
+    breaks: u32,
+}
+
+/// A text with its tags replaced by marks.
+#[derive(Debug, Default)]
+pub(super) struct Scanned {
+    pub(super) marked: String,
+    pub(super) tags: Vec<Tag>,
+}
+
+impl Scanned {
+    /// The line in the source of a place in the marked text.
+    pub(super) fn line_at(&self, offset: usize) -> u32 {
+        let before = self.marked.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count();
+        let in_tags: u32 = self.tags.iter().take_while(|tag| tag.at < offset).map(|tag| tag.breaks).sum();
+        u32::try_from(before).unwrap_or(u32::MAX).saturating_add(in_tags).saturating_add(1)
+    }
+}
+
+impl Tag {
+    /// A tag that shows `name`, for what is added to the content.
+    pub(super) fn made_up(name: &str) -> Self {
+        let tokens = vec![Token::Name(name.to_owned())];
+        Self { kind: Kind::Output, line: 1, tokens, items: Vec::new(), trim: (false, false), at: 0, breaks: 0 }
+    }
+
+    /// The one name that the tag shows, if it shows nothing else.
+    pub(super) fn sole_name(&self) -> Option<&str> {
+        match (self.kind, &self.tokens[..]) {
+            (Kind::Output, [Token::Name(name)]) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// The names of values in the tag: not filters, tests or words of the language.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.tokens.iter().enumerate().filter_map(|(index, token)| match token {
+            Token::Name(name) if !WORDS.contains(&name.as_str()) && !self.is_decoration(index) => Some(name.as_str()),
+            _ => None,
+        })
+    }
+
+    /// Whether the token is a filter, a test or an attribute.
+    fn is_decoration(&self, index: usize) -> bool {
+        let before = |back: usize| index.checked_sub(back).and_then(|at| self.tokens.get(at));
+        match before(1) {
+            Some(Token::Sign("|" | ".")) => true,
+            Some(Token::Name(word)) if word == "is" => true,
+            Some(Token::Name(word)) if word == "not" => matches!(before(2), Some(Token::Name(word)) if word == "is"),
+            _ => false,
+        }
+    }
+
+    /// Whether it provides for empty values: a default, an `or`, an `if`.
+    pub(super) fn has_fallback(&self) -> bool {
+        self.tokens.iter().enumerate().any(|(index, token)| match token {
+            Token::Name(name) if self.is_decoration(index) => name == "default" || name == "d",
+            Token::Name(name) => name == "or" || name == "if",
+            _ => false,
+        })
+    }
+
+    /// The expression for the engine.
+    pub(super) fn expression(&self) -> String {
+        let mut text = String::new();
+        for token in &self.tokens {
+            match token {
+                Token::Name(part) | Token::Text(part) | Token::Number(part) => {
+                    text.push_str(part);
+                    text.push(' ');
+                }
+                Token::Sign(sign) => {
+                    // A dot binds closely; everything else may have space around it.
+                    if *sign == "." {
+                        text.truncate(text.trim_end().len());
+                        text.push('.');
+                    } else {
+                        text.push_str(sign);
+                        text.push(' ');
+                    }
+                }
+            }
+        }
+        text
+    }
+}
+
+/// Replaces the tags of a text by marks. Problems are added to `problems`; a tag with a problem is left out.
+pub(super) fn scan(part: &'static str, source: &str, html: bool, problems: &mut Vec<Problem>) -> Scanned {
+    let mut out = Scanned { marked: String::with_capacity(source.len()), tags: Vec::new() };
+    let mut rest = source;
+    let mut line = 1u32;
+    while let Some(start) = rest.find(['{', OPEN, CLOSE, '\0']) {
+        let (before, from) = rest.split_at(start);
+        out.marked.push_str(before);
+        line += breaks(before);
+        let problem = |code, what: &str, hint: &str| Problem {
+            severity: Severity::Broken,
+            code,
+            part,
+            line: Some(line),
+            subject: String::new(),
+            what: what.to_owned(),
+            hint: hint.to_owned(),
+        };
+        let closing = match from.as_bytes() {
+            [b'{', b'{', ..] => "}}",
+            [b'{', b'%', ..] => "%}",
+            [b'{', b'#', ..] => "#}",
+            [b'{', ..] => {
+                out.marked.push('{');
+                rest = &from[1..];
+                continue;
+            }
+            _ => {
+                problems.push(problem("text.character", "there is a character that no text needs.", "Remove it."));
+                rest = &from[from.chars().next().map_or(1, char::len_utf8)..];
+                continue;
+            }
+        };
+        let Some(length) = end_of_tag(&from[2..], closing) else {
+            let what = format!("a tag begins with {} and never ends.", &from[..2]);
+            problems.push(problem("tag.open", &what, &format!("Close it with {closing}.")));
+            out.marked.push_str(&from[2..]);
+            return out;
+        };
+        let whole = &from[..length + 4];
+        let inner = &from[2..length + 2];
+        rest = &from[length + 4..];
+        if closing != "#}" {
+            if out.tags.len() >= MAX_TAGS {
+                problems.push(problem("tag.many", &format!("there are more than {MAX_TAGS} tags."), "Remove some."));
+                return out;
+            }
+            let trim = (inner.starts_with('-'), inner.len() > 1 && inner.ends_with('-'));
+            let inner = inner.strip_prefix(['-', '+']).unwrap_or(inner);
+            let inner = inner.strip_suffix(['-', '+']).unwrap_or(inner);
+            let inner = if html { decode_in_tag(inner) } else { inner.to_owned() };
+            match read(&inner, closing == "}}") {
+                Ok((kind, tokens, items)) => {
+                    let at = out.marked.len();
+                    out.marked.push(OPEN);
+                    out.marked.push_str(&out.tags.len().to_string());
+                    out.marked.push(CLOSE);
+                    out.tags.push(Tag { kind, line, tokens, items, trim, at, breaks: breaks(whole) });
+                }
+                Err((what, hint)) => {
+                    let mut problem = problem("tag.syntax", &what, &hint);
+                    problem.subject = shorten(whole, 80);
+                    problem.what = format!("{} {what}", problem.subject);
+                    problems.push(problem);
+                }
+            }
+        }
+        line += breaks(whole);
+    }
+    out.marked.push_str(rest);
+    out
+}
+
+/// Where the closing marks stand, outside quoted texts.
+fn end_of_tag(text: &str, closing: &str) -> Option<usize> {
+    if closing == "#}" {
+        return text.find(closing);
+    }
+    let bytes = text.as_bytes();
+    let mut quote = None;
+    let mut at = 0;
+    while at < bytes.len() {
+        match (quote, bytes[at]) {
+            (Some(_), b'\\') => at += 1,
+            (Some(open), byte) if byte == open => quote = None,
+            (None, byte @ (b'"' | b'\'')) => quote = Some(byte),
+            (None, _) if bytes[at..].starts_with(closing.as_bytes()) => return Some(at),
+            _ => {}
+        }
+        at += 1;
+    }
+    // A stray quotation mark must not swallow the rest of the text.
+    text.find(closing)
+}
+
+/// Editors write entities into tags too.
+fn decode_in_tag(text: &str) -> String {
+    if !text.contains(['&', '\u{a0}']) {
+        return text.to_owned();
+    }
+    text.replace("&quot;", "\"")
+        .replace("&#39;", "'")
+        .replace("&apos;", "'")
+        .replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&nbsp;", " ")
+        .replace('\u{a0}', " ")
+        .replace("&amp;", "&")
+}
+
+type Read = (Kind, Vec<Token>, Vec<String>);
+
+fn read(text: &str, output: bool) -> Result<Read, (String, String)> {
+    let mut tokens = tokens(text)?;
+    if output {
+        check(&tokens)?;
+        return Ok((Kind::Output, tokens, Vec::new()));
+    }
+    let word = match tokens.first() {
+        Some(Token::Name(word)) => word.clone(),
+        _ => String::new(),
+    };
+    let kind = match word.as_str() {
+        "if" => Kind::If,
+        "elif" => Kind::Elif,
+        "else" => Kind::Else,
+        "endif" => Kind::EndIf,
+        "for" => Kind::For,
+        "endfor" => Kind::EndFor,
+        _ => {
+            return Err((
+                format!("is not a statement that templates know: {word:?}."),
+                "Statements are if, elif, else, endif, for and endfor.".into(),
+            ));
+        }
+    };
+    tokens.remove(0);
+    let mut items = Vec::new();
+    match kind {
+        Kind::Else | Kind::EndIf | Kind::EndFor => {
+            if !tokens.is_empty() {
+                return Err((format!("has something after {word}."), "Remove it.".into()));
+            }
+        }
+        Kind::For => {
+            let hint = || ("is not a loop.".to_owned(), "Write {% for item in field %}.".to_owned());
+            let [Token::Name(item), Token::Name(word), ..] = &tokens[..] else { return Err(hint()) };
+            if word != "in" || WORDS.contains(&item.as_str()) || item == "loop" {
+                return Err(hint());
+            }
+            items.push(item.clone());
+            tokens.drain(..2);
+            check(&tokens)?;
+            if tokens.iter().any(|token| matches!(token, Token::Name(name) if name == "recursive" || name == "if")) {
+                return Err(hint());
+            }
+        }
+        _ => check(&tokens)?,
+    }
+    Ok((kind, tokens, items))
+}
+
+const SIGNS: [&str; 17] = ["==", "!=", "<=", ">=", "<", ">", "=", "(", ")", "[", "]", ",", ".", "|", "+", "-", "~"];
+
+fn tokens(text: &str) -> Result<Vec<Token>, (String, String)> {
+    let mut tokens = Vec::new();
+    let mut brackets = Vec::new();
+    let mut rest = text.trim_start();
+    while let Some(first) = rest.chars().next() {
+        let length = if first.is_ascii_alphabetic() || first == '_' {
+            let length = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+            tokens.push(Token::Name(rest[..length].to_owned()));
+            length
+        } else if first.is_ascii_digit() {
+            let length = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+            if length > 18 || rest[..length].ends_with('.') || rest[..length].matches('.').count() > 1 {
+                return Err(("has a number that cannot be read.".into(), String::new()));
+            }
+            tokens.push(Token::Number(rest[..length].to_owned()));
+            length
+        } else if first == '"' || first == '\'' {
+            let length = quoted(rest, first).ok_or_else(|| {
+                ("has a quotation mark without its partner.".to_owned(), "Close the quotation.".to_owned())
+            })?;
+            tokens.push(Token::Text(rest[..length].to_owned()));
+            length
+        } else if let Some(sign) = SIGNS.into_iter().find(|sign| rest.starts_with(sign)) {
+            match sign {
+                "(" | "[" => brackets.push(sign),
+                ")" if brackets.pop() != Some("(") => return Err(unbalanced()),
+                "]" if brackets.pop() != Some("[") => return Err(unbalanced()),
+                _ => {}
+            }
+            if brackets.len() > MAX_BRACKETS {
+                return Err(("has too many brackets in each other.".into(), "Simplify it.".into()));
+            }
+            tokens.push(Token::Sign(sign));
+            sign.len()
+        } else {
+            return Err((format!("has a character that tags do not know: {first:?}."), merge_tag_hint()));
+        };
+        if tokens.len() > MAX_TOKENS {
+            return Err(("is too long.".into(), "Simplify it.".into()));
+        }
+        rest = rest[length..].trim_start();
+    }
+    if brackets.is_empty() { Ok(tokens) } else { Err(unbalanced()) }
+}
+
+fn quoted(text: &str, quote: char) -> Option<usize> {
+    let mut escaped = false;
+    for (at, c) in text.char_indices().skip(1) {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            _ if c == quote => return Some(at + 1),
+            _ => {}
+        }
+    }
+    None
+}
+
+fn unbalanced() -> (String, String) {
+    ("has a bracket without its partner.".into(), "Close every bracket that you open.".into())
+}
+
+fn merge_tag_hint() -> String {
+    "Write the name of a field, for example {{ first_name }}.".into()
+}
+
+/// What may stand in an expression.
+fn check(tokens: &[Token]) -> Result<(), (String, String)> {
+    if tokens.is_empty() {
+        return Err(("is empty.".into(), merge_tag_hint()));
+    }
+    for (at, token) in tokens.iter().enumerate() {
+        let before = |back: usize| at.checked_sub(back).and_then(|at| tokens.get(at));
+        let word = |token: Option<&Token>, word: &str| matches!(token, Some(Token::Name(name)) if name == word);
+        match token {
+            Token::Name(name) if matches!(before(1), Some(Token::Sign("|"))) => {
+                if !FILTERS.contains(&name.as_str()) {
+                    let near = nearest(name, FILTERS.iter().copied());
+                    let hint = near.map_or_else(
+                        || format!("Filters are {}.", FILTERS.join(", ")),
+                        |near| format!("Did you mean {near}?"),
+                    );
+                    return Err((format!("uses a filter that does not exist: {name}."), hint));
+                }
+            }
+            Token::Name(name)
+                if word(before(1), "is") && name != "not" || word(before(1), "not") && word(before(2), "is") =>
+            {
+                if !TESTS.contains(&name.as_str()) {
+                    return Err((
+                        format!("uses a test that does not exist: {name}."),
+                        format!("Tests are {}.", TESTS.join(", ")),
+                    ));
+                }
+            }
+            Token::Name(_) if matches!(before(1), Some(Token::Sign("."))) => {
+                if !word(before(2), "loop") {
+                    return Err(("looks inside a field.".into(), "Fields have no parts: remove the dot.".into()));
+                }
+            }
+            Token::Sign("(") => {
+                let calls = match before(1) {
+                    Some(Token::Name(name)) => {
+                        !WORDS.contains(&name.as_str()) && !matches!(before(2), Some(Token::Sign("|")))
+                    }
+                    Some(Token::Sign(")" | "]") | Token::Text(_) | Token::Number(_)) => true,
+                    _ => false,
+                };
+                if calls {
+                    return Err((
+                        "calls a function.".into(),
+                        "Templates have no functions, only fields and filters.".into(),
+                    ));
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The candidate that a mistyped name was meant to be, if one is close.
+pub(super) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let flat = |text: &str| {
+        text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).take(64).collect::<Vec<_>>()
+    };
+    let wanted = flat(name);
+    candidates
+        .map(|candidate| (distance(&wanted, &flat(candidate)), candidate))
+        .filter(|(distance, _)| *distance <= (wanted.len() / 3).clamp(1, 3))
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// Levenshtein's distance.
+fn distance(a: &[char], b: &[char]) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let substituted = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+fn breaks(text: &str) -> u32 {
+    u32::try_from(text.bytes().filter(|byte| *byte == b'\n').count()).unwrap_or(u32::MAX)
+}
+
+/// At most `limit` characters, in one line.
+pub(super) fn shorten(text: &str, limit: usize) -> String {
+    let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if flat.chars().count() <= limit {
+        return flat;
+    }
+    let mut short: String = flat.chars().take(limit.saturating_sub(1)).collect();
+    short.push('…');
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(source: &str) -> Vec<String> {
+        let mut problems = Vec::new();
+        scan("source", source, true, &mut problems);
+        problems.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn reads_what_templates_need() {
+        for source in [
+            "{{ first_name }}",
+            "{{ first_name|default('dear friend') }}",
+            "{{ first_name | default(\"a }} b\") | upper }}",
+            "{{ first_name or last_name }}",
+            "{{- a -}} {# a {{ comment #} { } {",
+            "{% if a == 'x' and not (b is defined) %}{% elif c > 3 %}{% else %}{% endif %}",
+            "{% for item in interests %}{{ loop.index }} {{ item }}{% endfor %}",
+            "{{ a|default(&quot;x&quot;) }}",
+        ] {
+            assert_eq!(problems(source), Vec::<String>::new(), "{source}");
+        }
+    }
+
+    #[test]
+    fn refuses_the_rest_and_names_the_line() {
+        for (source, part) in [
+            ("a\nb {{ x", "line 2: a tag begins with {{"),
+            ("\n\n{{ }}", "line 3: {{ }} is empty"),
+            ("{% set a = 1 %}", "is not a statement"),
+            ("{% include 'x' %}", "is not a statement"),
+            ("{% macro x() %}", "is not a statement"),
+            ("{% raw %}", "is not a statement"),
+            ("{{ range(10) }}", "calls a function"),
+            ("{{ ('a')('b') }}", "calls a function"),
+            ("{{ a.b }}", "looks inside a field"),
+            ("{{ a|safe }}", "filter that does not exist: safe"),
+            ("{{ a|defualt('x') }}", "Did you mean default?"),
+            ("{{ a is callable }}", "test that does not exist"),
+            ("{{ 'a' * 99 }}", "a character that tags do not know"),
+            ("{{ {'a': 1} }}", "a character that tags do not know"),
+            ("{{ 'a }} b", "quotation mark"),
+            ("{{ &quot; }} b", "quotation mark"),
+            ("{{ (a }}", "bracket"),
+            ("{{ (a] }}", "bracket"),
+            ("{% for a in b if c %}", "is not a loop"),
+            ("{% for a in b recursive %}", "is not a loop"),
+            ("x \u{2983}1\u{2984}", "a character that no text needs"),
+        ] {
+            let found = problems(source);
+            assert!(found.iter().any(|text| text.contains(part)), "{source}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn suggests_the_nearest_name() {
+        let known = ["first_name", "last_name", "company"];
+        assert_eq!(nearest("firstname", known.into_iter()), Some("first_name"));
+        assert_eq!(nearest("FirstName", known.into_iter()), Some("first_name"));
+        assert_eq!(nearest("lastnme", known.into_iter()), Some("last_name"));
+        assert_eq!(nearest("zzz", known.into_iter()), None);
+    }
+}
