@@ -3,13 +3,19 @@
 //! It is a separate file (SQLite) or schema (PostgreSQL), so that data and keys can be backed up apart and an
 //! account's keys destroyed without touching its data. What is opened is kept for [`FRESH`] and then read again;
 //! a new key version is used for sealing only after every process must have read it ([`KeyStore::SETTLE`]).
+//!
+//! The root may be rotated by another process, for example the command line beside the server. A process that meets a
+//! key wrapped by a root it does not know reads the root file again; one that wraps a new key does so while it holds
+//! the root file, so that the root it wraps by cannot be dropped before the key is committed.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use letterkeep_model::{Clock, Entropy, Id, Timestamp, kind};
-use letterkeep_vault::{KeyBytes, KeyPurpose, Keyring, Root, RootId, RootSource, WrapSlot};
+use letterkeep_vault::{
+    KeyBytes, KeyPurpose, Keyring, Root, RootError, RootHold, RootId, RootSource, UnwrapError, WrapSlot,
+};
 use uuid::Uuid;
 
 use crate::{Db, Error, Tx};
@@ -49,9 +55,14 @@ pub enum KeyStoreError {
         "a stored key does not open under the root key: the key store and the root key do not belong together, or the key store was changed"
     )]
     Wrapped,
+    /// A key is wrapped by a root that the root file does not hold.
+    #[error(
+        "a stored key needs root {0}, which the root key file does not hold: the key store and the root key file do not belong together, or an old copy of the file was put back; restore the newest one"
+    )]
+    UnknownRoot(RootId),
     /// The root key file could not be read or replaced.
     #[error(transparent)]
-    Root(#[from] letterkeep_vault::RootError),
+    Root(#[from] RootError),
     /// The key store's database failed.
     #[error(transparent)]
     Store(#[from] Error),
@@ -71,7 +82,7 @@ pub(crate) struct KeyRow {
 #[derive(Clone)]
 pub struct KeyStore {
     db: Db,
-    root: Arc<RwLock<Root>>,
+    root: Arc<RwLock<Arc<Root>>>,
     source: Arc<RootSource>,
     clock: Arc<dyn Clock>,
     open: Arc<Mutex<HashMap<Id<kind::Account>, Opened>>>,
@@ -95,8 +106,13 @@ impl KeyStore {
         entropy: &dyn Entropy,
     ) -> Result<Self, KeyStoreError> {
         let root = source.open()?;
-        let store =
-            Self { db, root: Arc::new(RwLock::new(root)), source: Arc::new(source), clock, open: Arc::default() };
+        let store = Self {
+            db,
+            root: Arc::new(RwLock::new(Arc::new(root))),
+            source: Arc::new(source),
+            clock,
+            open: Arc::default(),
+        };
         match store.keyring(Id::NIL).await {
             Err(KeyStoreError::NoKeys) => store.create(Id::NIL, entropy).await?,
             found => drop(found?),
@@ -119,10 +135,12 @@ impl KeyStore {
     pub async fn create(&self, account: Id<kind::Account>, entropy: &dyn Entropy) -> Result<(), KeyStoreError> {
         let now = self.clock.now();
         let mut tx = self.db.write().await?;
+        let (held, root) = self.hold_root().await?;
         for purpose in [KeyPurpose::Data, KeyPurpose::Index, KeyPurpose::Link] {
-            self.insert(&mut tx, WrapSlot { account, purpose, version: 1 }, now, now, entropy).await?;
+            insert(&mut tx, &root, WrapSlot { account, purpose, version: 1 }, now, now, entropy).await?;
         }
         tx.commit().await?;
+        drop(held);
         Ok(())
     }
 
@@ -134,10 +152,15 @@ impl KeyStore {
         {
             return Ok(opened.keyring.clone());
         }
-        let mut tx = self.db.read().await?;
-        let rows = all!(&mut tx, OF_ACCOUNT => KeyRow, account.uuid())?;
-        drop(tx);
-        let keyring = Arc::new(self.open_rows(account, &rows, now)?);
+        let keyring = match open_rows(&self.root(), account, &self.rows(account).await?, now) {
+            // Another process rotates the root: both the file and the wrapped keys may have changed since.
+            Err(KeyStoreError::UnknownRoot(_)) => {
+                let root = self.read_root().await?;
+                open_rows(&root, account, &self.rows(account).await?, now)?
+            }
+            opened => opened?,
+        };
+        let keyring = Arc::new(keyring);
         let mut kept = self.kept();
         if kept.len() >= KEPT {
             kept.retain(|_, opened| now.since(opened.at) < FRESH);
@@ -179,16 +202,20 @@ impl KeyStore {
     /// crash at any point: it goes on where it stopped. Yields the number of keys wrapped anew.
     ///
     /// While it runs, everything can be read and written: both roots stand in the file until no key needs the old one.
-    pub async fn rotate_root(&self, entropy: &dyn Entropy) -> Result<u64, KeyStoreError> {
+    pub async fn rotate_root(&self, entropy: Arc<dyn Entropy>) -> Result<u64, KeyStoreError> {
         let mut rewrapped = 0;
-        let current = {
-            let mut root = self.root.write().unwrap_or_else(PoisonError::into_inner);
+        // Changing the root file waits until nobody holds it: never on a thread that a holder may need to let go.
+        let (source, chance) = (self.source.clone(), entropy.clone());
+        let mut root = blocking(move || {
+            let mut root = source.open()?;
             // A rotation that was cut short has left an older root behind: finish that one first.
             if !root.is_rotating() {
-                self.source.begin_rotation(&mut root, entropy)?;
+                source.begin_rotation(&mut root, &*chance)?;
             }
-            root.current()
-        };
+            Ok(root)
+        })
+        .await?;
+        let current = root.current();
         loop {
             let mut tx = self.db.write().await?;
             let rows = all!(&mut tx, OTHER_ROOT => KeyRow, &current.as_bytes()[..], 500)?;
@@ -197,11 +224,7 @@ impl KeyStore {
             }
             for row in &rows {
                 let slot = wrap_slot(row)?;
-                let wrapped = {
-                    let root = self.root.read().unwrap_or_else(PoisonError::into_inner);
-                    let key = unwrap(&root, &slot, row)?;
-                    root.wrap(&slot, &key, entropy)
-                };
+                let wrapped = root.wrap(&slot, &unwrap(&root, &slot, row)?, &*entropy);
                 rewrapped += exec!(
                     &mut tx,
                     REWRAP,
@@ -221,26 +244,29 @@ impl KeyStore {
             .map(|(root,)| RootId::from_slice(root).ok_or(KeyStoreError::Wrapped))
             .collect::<Result<_, _>>()?;
         drop(tx);
-        let mut root = self.root.write().unwrap_or_else(PoisonError::into_inner);
-        self.source.finish_rotation(&mut root, &in_use)?;
+        let source = self.source.clone();
+        root = blocking(move || source.finish_rotation(&mut root, &in_use).map(|()| root)).await?;
+        self.replace_root(root);
         Ok(rewrapped)
     }
 
-    /// Adds the next data-key version of an account, to be used from `usable_from`; yields its number.
+    /// Adds the next data-key version of an account, to be used from `usable_from`; yields its number, and a hold on
+    /// the root file that the caller drops after the commit.
     pub(crate) async fn add_version(
         &self,
         tx: &mut Tx,
         account: Id<kind::Account>,
         usable_from: Timestamp,
         entropy: &dyn Entropy,
-    ) -> Result<u32, KeyStoreError> {
+    ) -> Result<(u32, RootHold), KeyStoreError> {
         let rows = all!(tx, OF_ACCOUNT => KeyRow, account.uuid())?;
         let newest = rows.iter().filter(|row| row.purpose == KeyPurpose::Data.name()).map(|row| row.version).max();
         let version =
             u32::try_from(newest.ok_or(KeyStoreError::NoKeys)? + 1).map_err(|_| Error::Shape("key version"))?;
         let slot = WrapSlot { account, purpose: KeyPurpose::Data, version };
-        self.insert(tx, slot, self.clock.now(), usable_from, entropy).await?;
-        Ok(version)
+        let (held, root) = self.hold_root().await?;
+        insert(tx, &root, slot, self.clock.now(), usable_from, entropy).await?;
+        Ok((version, held))
     }
 
     /// Deletes the data-key versions of an account before `version`.
@@ -254,59 +280,99 @@ impl KeyStore {
         Ok(())
     }
 
-    async fn insert(
-        &self,
-        tx: &mut Tx,
-        slot: WrapSlot,
-        created_at: Timestamp,
-        usable_from: Timestamp,
-        entropy: &dyn Entropy,
-    ) -> Result<(), KeyStoreError> {
-        let wrapped = {
-            let root = self.root.read().unwrap_or_else(PoisonError::into_inner);
-            root.wrap(&slot, &KeyBytes::generate(entropy), entropy)
-        };
-        exec!(
-            tx,
-            INSERT,
-            slot.account.uuid(),
-            slot.purpose.name(),
-            i64::from(slot.version),
-            &wrapped.root.as_bytes()[..],
-            &wrapped.bytes,
-            created_at.micros(),
-            usable_from.micros()
-        )?;
-        Ok(())
+    async fn rows(&self, account: Id<kind::Account>) -> Result<Vec<KeyRow>, KeyStoreError> {
+        let mut tx = self.db.read().await?;
+        Ok(all!(&mut tx, OF_ACCOUNT => KeyRow, account.uuid())?)
     }
 
-    fn open_rows(&self, account: Id<kind::Account>, rows: &[KeyRow], now: Timestamp) -> Result<Keyring, KeyStoreError> {
-        let root = self.root.read().unwrap_or_else(PoisonError::into_inner);
-        let (mut data, mut index, mut link, mut current) = (Vec::new(), None, None, None);
-        for row in rows {
-            let slot = wrap_slot(row)?;
-            let key = unwrap(&root, &slot, row)?;
-            match slot.purpose {
-                KeyPurpose::Data => {
-                    if row.usable_from <= now.micros() || current.is_none() {
-                        current = Some(slot.version);
-                    }
-                    data.push((slot.version, key));
-                }
-                KeyPurpose::Index => index = Some(key),
-                KeyPurpose::Link => link = Some(key),
-            }
-        }
-        match (current, index, link) {
-            (Some(current), Some(index), Some(link)) => {
-                Keyring::with_current(account, data, current, &index, &link).map_err(|_| KeyStoreError::Wrapped)
-            }
-            _ => Err(KeyStoreError::NoKeys),
-        }
+    /// Holds the root file and yields the roots that stand in it. The transaction that will store what is wrapped is
+    /// begun *before*: whoever waits for the file must not be waited for by who holds it.
+    async fn hold_root(&self) -> Result<(RootHold, Arc<Root>), KeyStoreError> {
+        let (source, known) = (self.source.clone(), self.root());
+        // Waits for other processes, and a passphrase costs a good part of a second.
+        let (held, fresh) = blocking(move || source.hold(&known)).await?;
+        Ok((held, fresh.map_or_else(|| self.root(), |root| self.replace_root(root))))
+    }
+
+    /// Reads the root file again.
+    async fn read_root(&self) -> Result<Arc<Root>, KeyStoreError> {
+        let source = self.source.clone();
+        Ok(self.replace_root(blocking(move || source.open()).await?))
+    }
+
+    fn root(&self) -> Arc<Root> {
+        self.root.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn replace_root(&self, root: Root) -> Arc<Root> {
+        let root = Arc::new(root);
+        *self.root.write().unwrap_or_else(PoisonError::into_inner) = root.clone();
+        root
     }
 
     fn kept(&self) -> std::sync::MutexGuard<'_, HashMap<Id<kind::Account>, Opened>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, RootError> + Send + 'static,
+) -> Result<T, KeyStoreError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => Ok(done?),
+        Err(stopped) => Err(KeyStoreError::Store(Error::Unavailable(stopped.to_string()))),
+    }
+}
+
+async fn insert(
+    tx: &mut Tx,
+    root: &Root,
+    slot: WrapSlot,
+    created_at: Timestamp,
+    usable_from: Timestamp,
+    entropy: &dyn Entropy,
+) -> Result<(), KeyStoreError> {
+    let wrapped = root.wrap(&slot, &KeyBytes::generate(entropy), entropy);
+    exec!(
+        tx,
+        INSERT,
+        slot.account.uuid(),
+        slot.purpose.name(),
+        i64::from(slot.version),
+        &wrapped.root.as_bytes()[..],
+        &wrapped.bytes,
+        created_at.micros(),
+        usable_from.micros()
+    )?;
+    Ok(())
+}
+
+fn open_rows(
+    root: &Root,
+    account: Id<kind::Account>,
+    rows: &[KeyRow],
+    now: Timestamp,
+) -> Result<Keyring, KeyStoreError> {
+    let (mut data, mut index, mut link, mut current) = (Vec::new(), None, None, None);
+    for row in rows {
+        let slot = wrap_slot(row)?;
+        let key = unwrap(root, &slot, row)?;
+        match slot.purpose {
+            KeyPurpose::Data => {
+                if row.usable_from <= now.micros() || current.is_none() {
+                    current = Some(slot.version);
+                }
+                data.push((slot.version, key));
+            }
+            KeyPurpose::Index => index = Some(key),
+            KeyPurpose::Link => link = Some(key),
+        }
+    }
+    match (current, index, link) {
+        (Some(current), Some(index), Some(link)) => {
+            Keyring::with_current(account, data, current, &index, &link).map_err(|_| KeyStoreError::Wrapped)
+        }
+        _ => Err(KeyStoreError::NoKeys),
     }
 }
 
@@ -320,5 +386,8 @@ fn wrap_slot(row: &KeyRow) -> Result<WrapSlot, KeyStoreError> {
 
 fn unwrap(root: &Root, slot: &WrapSlot, row: &KeyRow) -> Result<KeyBytes, KeyStoreError> {
     let id = RootId::from_slice(&row.root_id).ok_or(KeyStoreError::Wrapped)?;
-    root.unwrap(slot, id, &row.wrapped).map_err(|_| KeyStoreError::Wrapped)
+    root.unwrap(slot, id, &row.wrapped).map_err(|error| match error {
+        UnwrapError::UnknownRoot(root) => KeyStoreError::UnknownRoot(root),
+        UnwrapError::Refused => KeyStoreError::Wrapped,
+    })
 }

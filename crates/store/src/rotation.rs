@@ -121,7 +121,7 @@ async fn open_or_start(ctx: &Ctx, store: &Store, account: Id<kind::Account>) -> 
     }
     let now = ctx.now();
     let usable_from = now.plus(KeyStore::SETTLE);
-    let target = store.keys.add_version(&mut keys, account, usable_from, ctx.entropy()).await?;
+    let (target, held) = store.keys.add_version(&mut keys, account, usable_from, ctx.entropy()).await?;
     let rotation = RotationRow {
         rotation_id: ctx.new_id::<kind::Rotation>().uuid(),
         target: i64::from(target),
@@ -141,6 +141,7 @@ async fn open_or_start(ctx: &Ctx, store: &Store, account: Id<kind::Account>) -> 
         rotation.started_at
     )?;
     keys.commit().await?;
+    drop(held);
     store.keys.forget(account);
     Ok(rotation)
 }

@@ -145,7 +145,7 @@ async fn the_root_key_rotates_and_an_interrupted_rotation_goes_on() {
         source.begin_rotation(&mut root, &*house.entropy).unwrap();
         let process = second_process(house).await;
         reads_all(house, &process, account, &ids).await;
-        let rewrapped = process.keys.rotate_root(&*house.entropy).await.unwrap();
+        let rewrapped = process.keys.rotate_root(house.entropy.shared()).await.unwrap();
         assert_eq!(rewrapped, 6, "data, index and link key of the installation and of one account");
         let after = std::fs::read(&path).unwrap();
         assert_ne!(before, after);
@@ -154,7 +154,46 @@ async fn the_root_key_rotates_and_an_interrupted_rotation_goes_on() {
         std::fs::write(&path, &before).unwrap();
         let source = RootSource::KeyFile(path.clone());
         let keys = KeyStore::open(house.store.keys.db().clone(), source, house.clock.shared(), &*house.entropy).await;
-        assert!(matches!(keys.err(), Some(KeyStoreError::Wrapped)));
+        assert!(matches!(keys.err(), Some(KeyStoreError::UnknownRoot(_))));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_process_that_runs_on_follows_when_another_rotates_the_root() {
+    for_each_database(async |house| {
+        let (account, _) = house.account().await;
+        let ids = contacts(house, account, 3).await;
+        let other = second_process(house).await;
+        let new_account = |keys: KeyStore| async move {
+            let account = Id::<kind::Account>::generate(&*house.clock, &*house.entropy);
+            keys.create(account, &*house.entropy).await.unwrap();
+            account
+        };
+        for _ in 0..2 {
+            // While accounts are made in one process, the root is rotated in the other.
+            let (made, rotated) = tokio::join!(
+                async {
+                    let mut made = Vec::new();
+                    for _ in 0..5 {
+                        made.push(new_account(house.store.keys.clone()).await);
+                    }
+                    made
+                },
+                other.keys.rotate_root(house.entropy.shared())
+            );
+            rotated.unwrap();
+            let after = new_account(house.store.keys.clone()).await;
+            house.clock.advance(Duration::from_secs(31));
+            reads_all(house, &house.store, account, &ids).await;
+            for process in [&house.store, &other, &second_process(house).await] {
+                for account in made.iter().chain([&after]) {
+                    process.keys.keyring(*account).await.expect("no key was wrapped by a root that is gone");
+                }
+            }
+        }
+        let source = RootSource::KeyFile(house.dir().join("root.key"));
+        assert_eq!(source.open().unwrap().ids().count(), 1);
     })
     .await;
 }

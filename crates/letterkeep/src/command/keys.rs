@@ -35,7 +35,7 @@ pub(crate) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode>
     let house = House::open(config).await?;
     match account {
         None => {
-            let rewrapped = house.store.keys.rotate_root(&*house.entropy).await?;
+            let rewrapped = house.store.keys.rotate_root(house.entropy.clone()).await?;
             say(&format!("The root key is new; {rewrapped} keys were wrapped anew. Back up the root key file again."));
         }
         Some(account) => {
