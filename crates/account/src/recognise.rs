@@ -104,13 +104,12 @@ pub(crate) async fn judge_password(
     claim: Claim<'_>,
     password: &Password,
 ) -> Result<UserRow, LogInError> {
-    let counters = match claim.device {
+    let counters = if let Some(device) = claim.device {
         // A known browser has a budget of its own and no other: failures elsewhere cannot lock it out.
-        Some(device) => vec![Counter::Device(device)],
-        None => {
-            let network = client.network().map(Counter::Network);
-            [Counter::Name(claim.folded), Counter::Everybody].into_iter().chain(network).collect()
-        }
+        vec![Counter::Device(device)]
+    } else {
+        let network = client.network().map(Counter::Network);
+        [Counter::Name(claim.folded), Counter::Everybody].into_iter().chain(network).collect()
     };
     let counted = match throttle::count(ctx, store, &counters).await? {
         Attempt::Counted(keys) => keys,

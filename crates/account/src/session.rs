@@ -11,7 +11,7 @@ use crate::throttle::{self, Counter};
 use crate::{Client, Fault, audit};
 
 /// A session ends when it is not used for so long.
-pub const IDLE: Duration = Duration::from_mins(60);
+pub const IDLE: Duration = Duration::from_hours(1);
 /// A session ends after so long in any case.
 pub const ABSOLUTE: Duration = Duration::from_hours(14 * 24);
 /// Between password and factor.
@@ -312,26 +312,19 @@ pub(crate) async fn complete(
     let (account, user, now) = (old.account, old.user, ctx.now());
     let token = Token::generate(ctx.entropy());
     let mut counters = vec![];
-    let known = match old.device {
-        Some(device) => {
-            counters.extend([Counter::Device(device), Counter::FactorDevice(device)]);
-            session::renew_device(tx, account, user, device, &token.hash(), client.label(), now.micros())
-                .await?
-                .then_some(device)
+    let mut known = None;
+    if let Some(device) = old.device {
+        counters.extend([Counter::Device(device), Counter::FactorDevice(device)]);
+        if session::renew_device(tx, account, user, device, &token.hash(), client.label(), now.micros()).await? {
+            known = Some(device);
         }
-        None => {
-            counters.push(Counter::FactorUser(user));
-            None
-        }
-    };
-    let device = match known {
-        Some(device) => device,
-        None => {
-            let device = ctx.new_id();
-            session::insert_device(tx, account, user, device, &token.hash(), client.label(), now.micros()).await?;
-            device
-        }
-    };
+    } else {
+        counters.push(Counter::FactorUser(user));
+    }
+    let device = known.unwrap_or_else(|| ctx.new_id());
+    if known.is_none() {
+        session::insert_device(tx, account, user, device, &token.hash(), client.label(), now.micros()).await?;
+    }
     throttle::clear(tx, system, &counters).await?;
     let opening = Opening { account, user, device: Some(device), stage: Stage::Full, client, factor_at: Some(now) };
     let session = open(ctx, tx, opening).await?;

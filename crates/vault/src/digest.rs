@@ -60,4 +60,9 @@ mod tests {
         pieces.update(b"bc");
         assert_eq!(pieces.finish(), abc);
     }
+
+    #[test]
+    fn breached_passwords_are_found_by_the_hash_that_lists_publish() {
+        assert_eq!(breach_list_hash(b"abc")[..4], [0xa9, 0x99, 0x3e, 0x36]); // FIPS 180-4, example 1 of SHA-1
+    }
 }
