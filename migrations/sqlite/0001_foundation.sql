@@ -150,6 +150,15 @@ CREATE TABLE contact (
     PRIMARY KEY (account_id, contact_id)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX contact_by_email ON contact (account_id, email_index);
+CREATE INDEX contact_by_permission ON contact (account_id, permission, contact_id);
+
+-- How many contacts there are, kept in step by every transaction that changes it.
+CREATE TABLE contact_count (
+    account_id BLOB NOT NULL,
+    permission TEXT NOT NULL,
+    contacts INTEGER NOT NULL,
+    PRIMARY KEY (account_id, permission)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE permission_change (
     account_id BLOB NOT NULL,
@@ -291,6 +300,7 @@ CREATE TABLE import_change (
     PRIMARY KEY (account_id, change_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX import_change_by_import ON import_change (account_id, import_id, change_id);
+CREATE INDEX import_change_by_contact ON import_change (account_id, contact_id);
 
 -- Campaigns; a campaign activity is one sending, its recipients are the ledger.
 CREATE TABLE campaign (

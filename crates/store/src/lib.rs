@@ -99,7 +99,8 @@ pub fn statements() -> Vec<&'static Sql> {
 
 /// A bulk statement's name and its texts for two rows on SQLite and PostgreSQL, for the same test.
 pub fn bulk_statements() -> Vec<(&'static str, String, String)> {
-    let all: &[&[&sql::Bulk]] = &[contact::BULK, import::BULK, ledger::BULK];
+    let all: &[&[&sql::Bulk]] =
+        &[contact::BULK, import::BULK, ledger::BULK, list::BULK, permission::BULK, suppression::BULK, tag::BULK];
     all.concat()
         .into_iter()
         .map(|bulk| (bulk.name, bulk.text(2, false).to_string(), bulk.text(2, true).to_string()))
