@@ -18,15 +18,22 @@
 //! Another standard field: add it to [`ContactRecord`] (with `skip_serializing_if`), to [`StandardField`] with its name
 //! and limit, and to `contact/merge.rs` if templates may use it.
 
+pub mod contact;
+pub mod export;
 pub mod field;
 pub mod import;
+pub mod list;
 pub mod permission;
 pub mod record;
 mod standard;
+pub mod suppression;
+pub mod tag;
 pub mod value;
 
+pub use contact::Contact;
 pub use field::CustomField;
 pub use permission::{Permission, TrackingConsent};
 pub use record::{AddressKind, ContactRecord, Phone, PhoneKind, RecordError, StreetAddress};
 pub use standard::StandardField;
+pub use suppression::SuppressionReason;
 pub use value::{Birthday, Currency, Decimal, FieldKind, FieldValue, Foreign, Money, Notation, ValueError};

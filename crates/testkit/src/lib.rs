@@ -14,6 +14,7 @@ mod database;
 pub mod dkimpy;
 mod entropy;
 pub mod postgres;
+mod raw;
 mod skip;
 
 pub use clock::MockClock;
