@@ -83,6 +83,13 @@ async fn role_and_state_hold_from_the_next_request_on() {
         tx.commit().await.unwrap();
         let session = look_up(house, &person.session).await.unwrap();
         assert_eq!((session.role, session.locale), (Role::Viewer, Locale::En));
+        // Even a state that somebody wrote past us, without ending the sessions, holds at once.
+        for (from, to, counts) in [("active", "disabled", false), ("disabled", "active", true)] {
+            let mut tx = house.store.db.write().await.unwrap();
+            letterkeep_store::user::set_state(&mut tx, person.account, person.user, from, to, 0).await.unwrap();
+            tx.commit().await.unwrap();
+            assert_eq!(look_up(house, &person.session).await.is_some(), counts, "{to}");
+        }
 
         let half = person.authenticate(house, &passwords, &browser(HOME, Some(&person.device))).await.unwrap();
         let mut tx = house.store.db.write().await.unwrap();
