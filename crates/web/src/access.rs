@@ -166,11 +166,12 @@ async fn guard(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) 
                 Ok(None) => return Problem::LoggedOut.into_response(),
                 Err(problem) => return problem.into_response(),
             };
-            let Some(visit) = (match Visit::of(&gate.house, holder, request.headers(), &path).await {
-                Ok(visit) => visit,
+            let stage = holder.session.stage;
+            let visit = match Visit::of(&gate.house, holder, request.headers(), &path).await {
+                Ok(Some(visit)) => visit,
+                Ok(None) if stage != Stage::Full && reads => return crate::see_other(stage_page(stage)),
+                Ok(None) => return Problem::LoggedOut.into_response(),
                 Err(problem) => return problem.into_response(),
-            }) else {
-                return Problem::LoggedOut.into_response();
             };
             if authorize(&visit.ctx, action).is_err() {
                 let mut response = Problem::Forbidden.into_response();
@@ -185,7 +186,8 @@ async fn guard(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) 
                 let pending = Pending::of(&gate.house, token, session, request.headers(), &path);
                 request.extensions_mut().insert(pending);
             }
-            Ok(_) => return Problem::LoggedOut.into_response(),
+            Ok(Some(holder)) => return crate::see_other(stage_page(holder.session.stage)),
+            Ok(None) => return Problem::LoggedOut.into_response(),
             Err(problem) => return problem.into_response(),
         },
     }
@@ -198,4 +200,14 @@ async fn guard(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) 
     }
     crate::protect::keep_private(&mut response);
     response
+}
+
+/// Where somebody goes on who is at this stage.
+fn stage_page(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Factor => "/log-in/factor",
+        Stage::FactorSetup => "/sign-up/factor",
+        Stage::RecoveryCodes => "/sign-up/codes",
+        Stage::Full => "/dashboard",
+    }
 }

@@ -2,7 +2,8 @@
 
 use http::{HeaderMap, HeaderValue, header};
 use jiff::tz::TimeZone;
-use letterkeep_model::{Locale, Role, Timestamp};
+use letterkeep_model::{Entropy, Locale, Role, Timestamp};
+use letterkeep_vault::{Token, csrf_token};
 
 use crate::text::Speaks;
 
@@ -107,6 +108,12 @@ impl Frame {
             fragment: headers.contains_key("hx-request"),
             cookies: Vec::new(),
         }
+    }
+
+    /// Goes over to a session that was just opened: its cookie is set with the page, and the page's forms are bound to it.
+    pub(crate) fn follow(&mut self, session: &Token, entropy: &dyn Entropy) {
+        self.cookies.push(set_cookie(SESSION, &session.text(), None));
+        self.csrf = csrf_token(session, entropy);
     }
 }
 

@@ -52,7 +52,16 @@ pub use visit::{Desk, Guest, GuestPost, Pending, PendingPost, Posted, Sent, Uplo
 
 /// Every route of people and of the public.
 fn routes() -> access::Routes {
-    access::Routes::new().and(page::preference::routes()).and(page::organisation::routes())
+    access::Routes::new()
+        .and(page::audit::routes())
+        .and(page::log_in::routes())
+        .and(page::organisation::routes())
+        .and(page::preference::routes())
+        .and(page::profile::routes())
+        .and(page::sessions::routes())
+        .and(page::sign_up::routes())
+        .and(page::users::routes())
+        .and(page::welcome::routes())
 }
 
 /// The route table, for documents and tests.

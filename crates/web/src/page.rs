@@ -8,9 +8,16 @@ use crate::asset;
 use crate::frame::{Frame, add_cookies};
 use crate::text::t;
 
+pub(crate) mod audit;
+pub(crate) mod log_in;
 mod nav;
 pub(crate) mod organisation;
 pub(crate) mod preference;
+pub(crate) mod profile;
+pub(crate) mod sessions;
+pub(crate) mod sign_up;
+pub(crate) mod users;
+pub(crate) mod welcome;
 
 pub use nav::Section;
 

@@ -24,7 +24,7 @@ macro_rules! subjects {
     };
 }
 
-subjects!["shell", "problem", "organisation"];
+subjects!["shell", "problem", "organisation", "entry", "people"];
 
 static GERMAN: LazyLock<FluentBundle<FluentResource>> = LazyLock::new(|| bundle(Locale::De));
 static ENGLISH: LazyLock<FluentBundle<FluentResource>> = LazyLock::new(|| bundle(Locale::En));
@@ -114,6 +114,12 @@ fn number(value: &FluentValue<'_>, locale: Locale) -> Option<String> {
 pub(crate) fn named(speaks: &impl Speaks, prefix: &str, name: &str) -> String {
     let key: Cow<'_, str> = format!("{prefix}-{}", name.replace(['_', '.'], "-")).into();
     say(speaks.locale(), &key, None)
+}
+
+/// The same, for a name that a newer or another room may have coined without giving it words.
+pub(crate) fn named_if_known(speaks: &impl Speaks, prefix: &str, name: &str) -> Option<String> {
+    let key = format!("{prefix}-{}", name.replace(['_', '.'], "-"));
+    ENGLISH.has_message(&key).then(|| say(speaks.locale(), &key, None))
 }
 
 #[cfg(test)]

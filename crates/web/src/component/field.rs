@@ -66,8 +66,10 @@ impl Fields {
     }
 
     /// What is wrong with a field.
-    pub fn error(&self, name: &str) -> Option<&str> {
-        self.errors.iter().find(|(have, _)| have == name).map(|(_, message)| message.as_str())
+    pub fn error(&self, name: &str) -> Option<String> {
+        let all: Vec<&str> =
+            self.errors.iter().filter(|(have, _)| have == name).map(|(_, message)| message.as_str()).collect();
+        (!all.is_empty()).then(|| all.join(" "))
     }
 
     /// Whether nothing is wrong.
@@ -240,7 +242,7 @@ pub fn field(speaks: &impl Speaks, fields: &Fields, input: &Input<'_>) -> Markup
             required[!input.optional] autofocus[input.autofocus]
             autocapitalize=[(input.kind != "text" || input.autocomplete == Some("username")).then_some("none")]
             spellcheck=[(input.kind != "text" || input.autocomplete == Some("username")).then_some("false")]
-            aria-invalid=[error.map(|_| "true")] aria-describedby=[input.describe(error.is_some())];
+            aria-invalid=[error.as_ref().map(|_| "true")] aria-describedby=[input.describe(error.is_some())];
     };
     let control = if input.kind == "password" {
         let (show, hide) = (t!(speaks, "password-show"), t!(speaks, "password-hide"));
@@ -254,7 +256,7 @@ pub fn field(speaks: &impl Speaks, fields: &Fields, input: &Input<'_>) -> Markup
     } else {
         control
     };
-    around(speaks, input.name, input.label, input.optional, input.help.as_deref(), error, &control)
+    around(speaks, input.name, input.label, input.optional, input.help.as_deref(), error.as_deref(), &control)
 }
 
 /// A field for several lines. `code` shows it in a fixed-width type.
@@ -266,9 +268,9 @@ pub fn text_area(speaks: &impl Speaks, fields: &Fields, input: &Input<'_>, rows:
         // The first line break after the tag is dropped by browsers; one of our own keeps the text's.
         textarea class=(if code { "textarea textarea-code" } else { "textarea" }) id=(input.name) name=(input.name) rows=(rows)
             maxlength=[input.max] placeholder=[input.placeholder] required[!input.optional] spellcheck=[code.then_some("false")]
-            aria-invalid=[error.map(|_| "true")] aria-describedby=[input.describe(error.is_some())] { "\n" (value) }
+            aria-invalid=[error.as_ref().map(|_| "true")] aria-describedby=[input.describe(error.is_some())] { "\n" (value) }
     };
-    around(speaks, input.name, input.label, input.optional, input.help.as_deref(), error, &control)
+    around(speaks, input.name, input.label, input.optional, input.help.as_deref(), error.as_deref(), &control)
 }
 
 /// One choice of a select field.
@@ -293,14 +295,14 @@ pub fn select(speaks: &impl Speaks, fields: &Fields, input: &Input<'_>, choices:
     let entered = fields.text(input.name);
     let value = if entered.is_empty() { input.value.as_deref().unwrap_or_default() } else { entered };
     let control = html! {
-        select class="select" id=(input.name) name=(input.name) aria-invalid=[error.map(|_| "true")]
+        select class="select" id=(input.name) name=(input.name) aria-invalid=[error.as_ref().map(|_| "true")]
             aria-describedby=[input.describe(error.is_some())] {
             @for choice in choices {
                 option value=(choice.value) selected[choice.value == value] { (choice.text) }
             }
         }
     };
-    around(speaks, input.name, input.label, input.optional, input.help.as_deref(), error, &control)
+    around(speaks, input.name, input.label, input.optional, input.help.as_deref(), error.as_deref(), &control)
 }
 
 /// A box to tick. Its value is `yes` when ticked.
@@ -310,7 +312,7 @@ pub fn check(fields: &Fields, name: &str, label: &str, help: Option<&str>) -> Ma
         div class="field" {
             div class="check" {
                 input type="checkbox" id=(name) name=(name) value="yes" checked[fields.checked(name)]
-                    aria-invalid=[error.map(|_| "true")] aria-describedby=[describe(name, help.is_some(), error.is_some())];
+                    aria-invalid=[error.as_ref().map(|_| "true")] aria-describedby=[describe(name, help.is_some(), error.is_some())];
                 div {
                     label for=(name) { (label) }
                     @if let Some(help) = help { span class="help" id={ (name) "-help" } { (help) } }

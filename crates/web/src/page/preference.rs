@@ -6,6 +6,7 @@ use http::Method;
 use letterkeep_model::Locale;
 
 use crate::access::Routes;
+use crate::component::Fields;
 use crate::frame::{self, Scheme, add_cookies, set_cookie};
 use crate::see_other;
 use crate::visit::read_form;
@@ -21,16 +22,19 @@ const KEPT: u64 = 31_536_000;
 /// The guard has checked the origin; a display preference needs no token beyond that.
 async fn choose(State(house): State<House>, request: Request) -> Result<Response, Problem> {
     let form = read_form(request, &house).await?;
-    let mut cookies = Vec::new();
+    let mut cookies = scheme_cookie(&form);
     if let Ok(locale) = form.text("locale").parse::<Locale>() {
         cookies.push(set_cookie(frame::LOCALE, locale.tag(), Some(KEPT)));
-    }
-    if let Some(scheme) = Scheme::from_name(form.text("scheme")) {
-        cookies.push(set_cookie(frame::SCHEME, scheme.name(), Some(KEPT)));
     }
     let mut response = see_other(local(form.text("back")));
     add_cookies(response.headers_mut(), &cookies);
     Ok(response)
+}
+
+/// The cookie of the colour scheme that a form asks for, if it does.
+pub(crate) fn scheme_cookie(form: &Fields) -> Vec<String> {
+    let scheme = Scheme::from_name(form.text("scheme"));
+    scheme.map(|scheme| set_cookie(frame::SCHEME, scheme.name(), Some(KEPT))).into_iter().collect()
 }
 
 /// The path, if it is one of ours; else the first page. `//host` and `/\host` lead elsewhere.

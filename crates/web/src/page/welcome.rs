@@ -1,0 +1,80 @@
+//! The first page, and the page behind the help link.
+
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use http::Method;
+use letterkeep_account::Stage;
+use maud::{Markup, html};
+
+use crate::access::Routes;
+use crate::text::t;
+use crate::visit::{self, Guest};
+use crate::{Page, Problem, see_other};
+
+pub(crate) fn routes() -> Routes {
+    Routes::new().public(&Method::GET, "/", "says what this is, to whoever comes by", welcome).public(
+        &Method::GET,
+        "/help",
+        "whoever cannot log in needs it most",
+        help,
+    )
+}
+
+async fn welcome(guest: Guest, request: Request) -> Result<Response, Problem> {
+    let holder = visit::recognise(&guest.house, request.headers()).await?;
+    if holder.is_some_and(|holder| holder.session.stage == Stage::Full) {
+        return Ok(see_other("/dashboard"));
+    }
+    let frame = &guest.frame;
+    let body = html! {
+        div class="hero" {
+            div {
+                h1 tabindex="-1" { (t!(frame, "welcome-title")) }
+                p class="lead" { (t!(frame, "welcome-lead")) }
+                p class="page-actions" {
+                    a class="button button-primary" href="/sign-up" { (t!(frame, "welcome-start")) }
+                    a class="button" href="/log-in" { (t!(frame, "log-in")) }
+                }
+            }
+            (picture())
+        }
+        div class="points" {
+            @for point in ["import", "seal", "send", "count"] {
+                section {
+                    h2 { (crate::text::say(frame.locale, &format!("welcome-{point}-title"), None)) }
+                    p { (crate::text::say(frame.locale, &format!("welcome-{point}-text"), None)) }
+                }
+            }
+        }
+    };
+    Ok(Page::new(frame, &t!(frame, "welcome-name")).bare().body(&body).into_response())
+}
+
+async fn help(guest: Guest) -> Page {
+    let frame = &guest.frame;
+    let body = html! {
+        div class="stack measure" {
+            @for topic in ["start", "factor", "address", "send", "operator"] {
+                section {
+                    h2 { (crate::text::say(frame.locale, &format!("help-{topic}-title"), None)) }
+                    p { (crate::text::say(frame.locale, &format!("help-{topic}-text"), None)) }
+                }
+            }
+        }
+    };
+    Page::new(frame, &t!(frame, "help")).lead(&t!(frame, "help-lead")).body(&body)
+}
+
+/// A letter inside the walls of a keep.
+fn picture() -> Markup {
+    html! {
+        svg class="hero-picture" viewBox="0 0 400 360" aria-hidden="true" {
+            path class="wall-1" d="M10 350V70h40v34h44V70h44v34h44V70h44v34h44V70h44v34h44V70h36v280z" {}
+            path class="wall-2" d="M52 350V142h34v26h38v-26h38v26h38v-26h38v26h38v-26h38v26h34v182z" {}
+            path class="wall-3" d="M92 350V206h216v144z" {}
+            path class="letter" d="M122 232h26v16h26v-16h26v16h26v-16h26v16h26v92H122z" {}
+            path class="letter" d="m122 258 78 52 78-52" {}
+            circle class="wax-drop" cx="200" cy="312" r="13" {}
+        }
+    }
+}
