@@ -201,7 +201,7 @@ pub async fn find_activity(
     keyring: &Keyring,
     id: Id<kind::CampaignActivity>,
 ) -> Result<Option<Activity>, CampaignError> {
-    rows::find_activity(tx, ctx.account, id).await?.map(|row| open_activity(keyring, row)).transpose()
+    rows::find_activity(tx, ctx.account, id).await?.map(|row| open_activity(keyring, &row)).transpose()
 }
 
 fn open(keyring: &Keyring, row: CampaignRow) -> Result<Campaign, CampaignError> {
@@ -221,7 +221,7 @@ fn open(keyring: &Keyring, row: CampaignRow) -> Result<Campaign, CampaignError> 
     })
 }
 
-fn open_activity(keyring: &Keyring, row: ActivityRow) -> Result<Activity, CampaignError> {
+fn open_activity(keyring: &Keyring, row: &ActivityRow) -> Result<Activity, CampaignError> {
     let content = keyring.open_json(&column::ACTIVITY_CONTENT.slot(&row.activity_id), &row.content)?;
     let state = ActivityState::ALL.into_iter().find(|state| state.name() == row.state);
     Ok(Activity {

@@ -72,7 +72,7 @@ pub async fn launch(
         }
         When::At(at) => {
             let mut row = row;
-            row.state = step_from(&row, Step::Schedule)?.name().to_owned();
+            step_from(&row, Step::Schedule)?.name().clone_into(&mut row.state);
             if at <= ctx.now() || at > ctx.now().plus(FARTHEST) {
                 return Err(CampaignError::Time);
             }
@@ -125,7 +125,7 @@ pub async fn begin(
 /// Takes the time of a scheduled campaign back: it is a draft again.
 pub async fn unschedule(ctx: &Ctx, tx: &mut Tx, id: Id<kind::Campaign>) -> Result<(), CampaignError> {
     let mut row = locked(ctx, tx, id).await?;
-    row.state = step_from(&row, Step::Unschedule)?.name().to_owned();
+    step_from(&row, Step::Unschedule)?.name().clone_into(&mut row.state);
     row.scheduled_at = None;
     save(ctx, tx, &mut row).await?;
     Ok(log(ctx, tx, "campaign.unschedule", &row, "{}").await?)
@@ -134,7 +134,7 @@ pub async fn unschedule(ctx: &Ctx, tx: &mut Tx, id: Id<kind::Campaign>) -> Resul
 /// Stops a campaign for now. Workers claim nothing more of it; what is being handed over is finished.
 pub async fn pause(ctx: &Ctx, tx: &mut Tx, id: Id<kind::Campaign>) -> Result<(), CampaignError> {
     let mut row = locked(ctx, tx, id).await?;
-    row.state = step_from(&row, Step::Pause)?.name().to_owned();
+    step_from(&row, Step::Pause)?.name().clone_into(&mut row.state);
     set_activity(ctx, tx, &row, ActivityState::Paused).await?;
     save(ctx, tx, &mut row).await?;
     Ok(log(ctx, tx, "campaign.pause", &row, "{}").await?)
@@ -166,7 +166,7 @@ pub async fn resume(
 /// Stops a scheduled, sending or paused campaign for good.
 pub async fn cancel(ctx: &Ctx, tx: &mut Tx, id: Id<kind::Campaign>) -> Result<(), CampaignError> {
     let mut row = locked(ctx, tx, id).await?;
-    row.state = step_from(&row, Step::Cancel)?.name().to_owned();
+    step_from(&row, Step::Cancel)?.name().clone_into(&mut row.state);
     row.state_reason.clear();
     set_activity(ctx, tx, &row, ActivityState::Cancelled).await?;
     save(ctx, tx, &mut row).await?;
@@ -244,7 +244,7 @@ fn ready(keyring: &Keyring, row: &CampaignRow, known: &BTreeSet<String>) -> Resu
 }
 
 async fn hold(ctx: &Ctx, tx: &mut Tx, mut row: CampaignRow, reason: &'static str) -> Result<Scheduled, CampaignError> {
-    row.state = step_from(&row, Step::Hold)?.name().to_owned();
+    step_from(&row, Step::Hold)?.name().clone_into(&mut row.state);
     reason.clone_into(&mut row.state_reason);
     save(ctx, tx, &mut row).await?;
     log(ctx, tx, "campaign.hold", &row, &format!(r#"{{"reason":"{reason}"}}"#)).await?;

@@ -5,7 +5,7 @@
 //! can never choose the scheme, the host, or add a further parameter. The tags of the service itself
 //! (`unsubscribe_url`, `view_url`) are whole addresses and stand alone.
 
-use super::page::mark_at;
+use super::markup::mark_at;
 use super::system;
 use super::tag::{Kind, OPEN, Scanned, shorten};
 

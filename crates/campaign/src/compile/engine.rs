@@ -329,10 +329,10 @@ fn environment() -> Environment<'static> {
     for filter in ["default", "d"] {
         environment.add_filter(filter, or_default);
     }
-    environment.add_filter("replace", replace);
+    environment.add_filter("replace", |value: Value, from: Arc<str>, to: Arc<str>| replace(&value, &from, &to));
     environment.add_filter("join", join);
     environment.add_filter("lk_items", items);
-    for escape in [Escape::Html, Escape::Url, Escape::Plain, Escape::Line] {
+    for escape in [Escape::Html, Escape::Lines, Escape::Url, Escape::Plain, Escape::Line] {
         environment.add_filter(escape.filter(), move |value: Value| -> Result<String, Error> {
             let text = shown(&value)?;
             let mut out = String::with_capacity(text.len() + 16);
@@ -368,12 +368,12 @@ fn bounded(text: String) -> Result<String, Error> {
     if text.len() > MAX_VALUE { Err(Error::new(ErrorKind::InvalidOperation, "value too large")) } else { Ok(text) }
 }
 
-fn replace(value: Value, from: Arc<str>, to: Arc<str>) -> Result<String, Error> {
-    let text = shown(&value)?;
+fn replace(value: &Value, from: &str, to: &str) -> Result<String, Error> {
+    let text = shown(value)?;
     if text.len().saturating_add(1).saturating_mul(to.len().max(1)) > MAX_VALUE * 16 || from.is_empty() {
         return Err(Error::new(ErrorKind::InvalidOperation, "value too large"));
     }
-    bounded(text.replace(&*from, &to))
+    bounded(text.replace(from, to))
 }
 
 fn join(value: Value, separator: Option<String>) -> Result<String, Error> {

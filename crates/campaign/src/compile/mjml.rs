@@ -39,7 +39,7 @@ pub(super) fn to_html(source: &Scanned, locale: Locale, problems: &mut Vec<Probl
         })
     }));
     match outcome {
-        Ok(Ok(Ok(html))) => return Some(mend(html, &source.marked, locale)),
+        Ok(Ok(Ok(html))) => return Some(mend(&html, &source.marked, locale)),
         Ok(Ok(Err(error))) => {
             problem("mjml.render", None, format!("the MJML cannot be turned into HTML: {error}."), "");
         }
@@ -54,7 +54,7 @@ pub(super) fn to_html(source: &Scanned, locale: Locale, problems: &mut Vec<Probl
 
 /// The engine writes attributes as Rust writes texts for programmers: a no-break space becomes `\u{a0}`. And it knows no
 /// language unless the source names one.
-fn mend(html: String, source: &str, locale: Locale) -> String {
+fn mend(html: &str, source: &str, locale: Locale) -> String {
     let html = html.replace("lang=\"und\"", &format!("lang=\"{locale}\""));
     if source.contains("\\u{") || !html.contains("\\u{") {
         return html;

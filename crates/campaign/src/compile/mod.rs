@@ -2,7 +2,7 @@
 //!
 //! 1. `tag.rs` finds the merge tags in the source, checks what they say and puts marks in their place.
 //! 2. `mjml.rs` turns MJML into HTML; marks pass through it untouched.
-//! 3. `page.rs` walks over the HTML, decides for every mark where it stands and how its value must be written there,
+//! 3. `page.rs` walks over the HTML (`markup.rs` reads its pieces, `address.rs` its addresses, `plain.rs` its text), decides for every mark where it stands and how its value must be written there,
 //!    numbers the links, refuses what must not be sent, and makes the text part.
 //! 4. `engine.rs` makes each part ready: as segments if its tags are simple, otherwise as a minijinja template with
 //!    limited fuel.
@@ -10,6 +10,7 @@
 
 mod address;
 mod engine;
+mod markup;
 mod mjml;
 mod op;
 mod page;
@@ -257,7 +258,7 @@ fn plain_ops(scanned: &Scanned, escape: Escape) -> Vec<Op> {
     let mut rest = scanned.marked.as_str();
     while let Some(at) = rest.find(tag::OPEN) {
         literal(&mut ops, &rest[..at]);
-        let Some((index, length)) = page::mark_at(&rest[at..]) else { break };
+        let Some((index, length)) = markup::mark_at(&rest[at..]) else { break };
         if let Some(tag) = scanned.tags.get(index) {
             ops.push(if tag.kind == Kind::Output { Op::Value(index, escape) } else { Op::Statement(index) });
         }

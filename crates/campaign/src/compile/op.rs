@@ -3,8 +3,10 @@
 /// How a value is written so that it stays a value where it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Escape {
-    /// In HTML text or a quoted attribute: `& < > " '` become entities.
+    /// In a quoted attribute or a title: `& < > " '` become entities.
     Html,
+    /// In HTML text: the same, and a line break stays one.
+    Lines,
     /// Within an address, after its host: everything but unreserved characters (RFC 3986 § 2.3) is percent-encoded.
     Url,
     /// In the text part: as it stands, without control characters.
@@ -18,6 +20,7 @@ impl Escape {
     pub(super) const fn filter(self) -> &'static str {
         match self {
             Self::Html => "lk_html",
+            Self::Lines => "lk_lines",
             Self::Url => "lk_url",
             Self::Plain => "lk_plain",
             Self::Line => "lk_line",
@@ -27,9 +30,10 @@ impl Escape {
     /// Writes `value`.
     pub(super) fn write(self, value: &str, out: &mut String) {
         match self {
-            Self::Html => {
+            Self::Html | Self::Lines => {
                 for c in value.chars().filter(|c| is_visible(*c)) {
                     match c {
+                        '\n' if self == Self::Lines => out.push_str("<br>"),
                         '&' => out.push_str("&amp;"),
                         '<' => out.push_str("&lt;"),
                         '>' => out.push_str("&gt;"),

@@ -5,12 +5,13 @@
 //! value begins and ends. Elements whose content browsers read in a way of their own are refused.
 
 use super::address::{self, Address};
+use super::markup::{Attribute, attributes, find_end, mark_at, quoted};
 use super::op::{Escape, Op, literal};
 use super::plain::PlainText;
 use super::problem::{Problem, Severity};
 use super::render::CampaignLink;
 use super::system;
-use super::tag::{CLOSE, Kind, OPEN, Scanned, Tag, shorten};
+use super::tag::{Kind, OPEN, Scanned, Tag, shorten};
 
 /// Elements that have no place in a message: mail programs remove them, or they are dangerous.
 const REFUSED: [&str; 26] = [
@@ -91,11 +92,6 @@ struct OpenLink {
     target: Option<Vec<Op>>,
     url: String,
     label: String,
-}
-
-struct Attribute<'a> {
-    name: String,
-    value: Option<&'a str>,
 }
 
 /// Walks over `html`, which holds marks for the tags of `source`. `footer(unsubscribes, shows_postal_address)` yields
@@ -191,7 +187,7 @@ impl<'a> Walk<'a> {
                 if tag.sole_name() == Some(system::POSTAL_ADDRESS) && self.depth == 0 {
                     self.page.shows_postal_address = true;
                 }
-                self.page.html.push(Op::Value(index, Escape::Html));
+                self.page.html.push(Op::Value(index, Escape::Lines));
                 if !self.in_condition {
                     if let Some(link) = &mut self.link {
                         link.label.push_str(&shown(tag));
@@ -579,75 +575,4 @@ impl<'a> Walk<'a> {
 /// How a tag is shown in a label.
 fn shown(tag: &Tag) -> String {
     tag.names().next().map_or_else(String::new, |name| format!("{{{{ {name} }}}}"))
-}
-
-/// The number of the tag whose mark stands at the beginning, and the mark's length.
-pub(super) fn mark_at(text: &str) -> Option<(usize, usize)> {
-    let rest = text.strip_prefix(OPEN)?;
-    let end = rest.find(CLOSE)?;
-    Some((rest[..end].parse().ok()?, OPEN.len_utf8() + end + CLOSE.len_utf8()))
-}
-
-/// Fixed text of an attribute: entities stay as they are, what could end the value does not.
-fn quoted(ops: &mut Vec<Op>, text: &str) {
-    literal(ops, &text.replace('"', "&quot;").replace('<', "&lt;").replace('>', "&gt;"));
-}
-
-/// Where the end tag of an element begins whose content is no markup.
-fn find_end(text: &str, name: &str) -> usize {
-    text.match_indices("</")
-        .map(|(at, _)| at)
-        .find(|at| {
-            text.as_bytes().get(at + 2..at + 2 + name.len()).is_some_and(|it| it.eq_ignore_ascii_case(name.as_bytes()))
-        })
-        .unwrap_or(text.len())
-}
-
-/// The attributes up to and with `>`; the length read; whether it ended with `/>`. `None` if it cannot be read, or
-/// if a mark stands anywhere but in a value.
-fn attributes(text: &str) -> Option<(Vec<Attribute<'_>>, usize, bool)> {
-    let mut found: Vec<Attribute<'_>> = Vec::new();
-    let mut rest = text;
-    loop {
-        rest = rest.trim_start();
-        if let Some(after) = rest.strip_prefix("/>") {
-            return Some((found, text.len() - after.len(), true));
-        }
-        if let Some(after) = rest.strip_prefix('>') {
-            return Some((found, text.len() - after.len(), false));
-        }
-        if let Some(after) = rest.strip_prefix('/') {
-            rest = after;
-            continue;
-        }
-        let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '=' | '>' | '/' | '<' | OPEN | '"' | '\''))?;
-        if end == 0 || end > 64 || found.len() > 100 {
-            return None;
-        }
-        let name = rest[..end].to_ascii_lowercase();
-        if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_:.".contains(&byte)) {
-            return None;
-        }
-        rest = rest[end..].trim_start();
-        let mut value = None;
-        if let Some(after) = rest.strip_prefix('=') {
-            let after = after.trim_start();
-            let (text, left) = match after.chars().next()? {
-                quote @ ('"' | '\'') => {
-                    let end = after[1..].find(quote)?;
-                    (&after[1..=end], &after[end + 2..])
-                }
-                _ => {
-                    let end = after.find(|c: char| c.is_whitespace() || c == '>')?;
-                    (&after[..end], &after[end..])
-                }
-            };
-            value = Some(text);
-            rest = left;
-        }
-        // Browsers take the first of two attributes with one name.
-        if !found.iter().any(|attribute| attribute.name == name) {
-            found.push(Attribute { name, value });
-        }
-    }
 }

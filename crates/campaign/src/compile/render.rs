@@ -150,7 +150,8 @@ impl Compiled {
             preheader: String::new(),
         };
         let subject = self.subject.render(&values)?.trim().to_owned();
-        values.preheader = self.preheader.render(&values)?.trim().to_owned();
+        let preheader = self.preheader.render(&values)?;
+        preheader.trim().clone_into(&mut values.preheader);
         let html = self.html.render(&values)?;
         let text = tidy(&self.text.render(&values)?);
         Ok(Rendered { subject, preheader: values.preheader, html, text })

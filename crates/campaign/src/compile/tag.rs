@@ -393,31 +393,24 @@ fn check(tokens: &[Token]) -> Result<(), (String, String)> {
     for (at, token) in tokens.iter().enumerate() {
         let before = |back: usize| at.checked_sub(back).and_then(|at| tokens.get(at));
         let word = |token: Option<&Token>, word: &str| matches!(token, Some(Token::Name(name)) if name == word);
+        let is_filter = matches!(before(1), Some(Token::Sign("|")));
+        let is_test = word(before(1), "is") || word(before(1), "not") && word(before(2), "is");
+        let is_part = matches!(before(1), Some(Token::Sign(".")));
         match token {
-            Token::Name(name) if matches!(before(1), Some(Token::Sign("|"))) => {
-                if !FILTERS.contains(&name.as_str()) {
-                    let near = nearest(name, FILTERS.iter().copied());
-                    let hint = near.map_or_else(
-                        || format!("Filters are {}.", FILTERS.join(", ")),
-                        |near| format!("Did you mean {near}?"),
-                    );
-                    return Err((format!("uses a filter that does not exist: {name}."), hint));
-                }
+            Token::Name(name) if is_filter && !FILTERS.contains(&name.as_str()) => {
+                let near = nearest(name, FILTERS.iter().copied());
+                let hint = near.map_or_else(
+                    || format!("Filters are {}.", FILTERS.join(", ")),
+                    |near| format!("Did you mean {near}?"),
+                );
+                return Err((format!("uses a filter that does not exist: {name}."), hint));
             }
-            Token::Name(name)
-                if word(before(1), "is") && name != "not" || word(before(1), "not") && word(before(2), "is") =>
-            {
-                if !TESTS.contains(&name.as_str()) {
-                    return Err((
-                        format!("uses a test that does not exist: {name}."),
-                        format!("Tests are {}.", TESTS.join(", ")),
-                    ));
-                }
+            Token::Name(name) if is_test && name != "not" && !TESTS.contains(&name.as_str()) => {
+                let hint = format!("Tests are {}.", TESTS.join(", "));
+                return Err((format!("uses a test that does not exist: {name}."), hint));
             }
-            Token::Name(_) if matches!(before(1), Some(Token::Sign("."))) => {
-                if !word(before(2), "loop") {
-                    return Err(("looks inside a field.".into(), "Fields have no parts: remove the dot.".into()));
-                }
+            Token::Name(_) if is_part && !word(before(2), "loop") => {
+                return Err(("looks inside a field.".into(), "Fields have no parts: remove the dot.".into()));
             }
             Token::Sign("(") => {
                 let calls = match before(1) {

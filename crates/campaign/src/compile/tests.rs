@@ -45,7 +45,8 @@ fn problems(content: &Content) -> String {
         Ok(compiled) => compiled.problems().to_vec(),
         Err(problems) => problems,
     };
-    found.iter().map(|problem| format!("{:?} {problem}\n", problem.severity)).collect()
+    let lines: Vec<_> = found.iter().map(|problem| format!("{:?} {problem}", problem.severity)).collect();
+    lines.join("\n")
 }
 
 fn ready(content: &Content) -> Compiled {
@@ -113,7 +114,7 @@ fn an_unknown_tag_is_named_with_its_line_and_a_suggestion() {
 #[test]
 fn a_template_that_loops_ends_with_its_line() {
     let items = "'a',".repeat(90);
-    let list = format!("[{}'b']", items);
+    let list = format!("[{items}'b']");
     let inner = format!(
         "<p>\n{{% for a in {list} %}}\n{{% for b in {list} %}}{{% for c in {list} %}}x{{% endfor %}}{{% endfor %}}{{% endfor %}}</p>"
     );
