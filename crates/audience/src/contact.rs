@@ -10,7 +10,7 @@ use letterkeep_store::{Error, Tx, audit, contact as rows, suppression as suppres
 use letterkeep_vault::{IndexField, Keyring, OpenError};
 
 use crate::permission::{self, Change, Evidence, Source};
-use crate::{ContactRecord, Permission, RecordError, SuppressionReason, TrackingConsent, suppression};
+use crate::{ContactRecord, Permission, RecordError, SuppressionReason, TrackingConsent, field, suppression};
 
 pub use merge::MERGE_NAMES;
 pub(crate) use page::open_rows;
@@ -270,7 +270,8 @@ pub async fn find_by_email(
 }
 
 /// Replaces what is known about a contact; yields the new revision. `revision` is the one that was edited. The
-/// permission stays as it is, also if the address becomes another one.
+/// permission stays as it is, also if the address becomes another one. Values of custom fields that are not defined
+/// (any more) are dropped.
 pub async fn update(
     ctx: &Ctx,
     tx: &mut Tx,
@@ -284,7 +285,10 @@ pub async fn update(
     if row.revision != revision {
         return Err(UpdateError::Stale { edited: revision, found: row.revision });
     }
-    let sealed = seal(ctx, keyring, contact, record)?;
+    let fields = field::all(ctx, tx).await?;
+    let mut record = record.clone();
+    record.custom.retain(|key, value| fields.iter().any(|field| field.merge_key == *key && value.fits(field.kind)));
+    let sealed = seal(ctx, keyring, contact, &record)?;
     let email_index = email_index(keyring, &record.email);
     let moved = row.email_index != email_index;
     if moved && let Some(other) = rows::find_by_email(tx, account, &email_index).await? {

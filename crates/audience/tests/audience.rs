@@ -1,4 +1,5 @@
 //! What users and attackers notice of contacts, on both databases.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
 
 #[path = "audience/consent.rs"]
 mod consent;

@@ -84,14 +84,17 @@ bulk_statements! {
         ") SELECT c.contact_id, c.record, c.permission, c.tracking, s.reason AS suppressed
         FROM wanted w JOIN contact c ON c.account_id = w.account_id AND c.contact_id = w.contact_id
         LEFT JOIN suppression s ON s.account_id = c.account_id AND s.email_index = c.email_index";
+    // CROSS JOIN keeps SQLite to this order: without it, it reads every member of every list for each contact.
     LISTS_OF = "WITH wanted (account_id, contact_id) AS ("
         ["uuid", "uuid"]
-        ") SELECT w.contact_id, m.list_id FROM wanted w JOIN list l ON l.account_id = w.account_id
-        JOIN list_member m ON m.account_id = l.account_id AND m.list_id = l.list_id AND m.contact_id = w.contact_id";
+        ") SELECT w.contact_id, m.list_id FROM wanted w CROSS JOIN list l CROSS JOIN list_member m
+        WHERE l.account_id = w.account_id AND m.account_id = l.account_id AND m.list_id = l.list_id
+            AND m.contact_id = w.contact_id";
     TAGS_OF = "WITH wanted (account_id, contact_id) AS ("
         ["uuid", "uuid"]
-        ") SELECT w.contact_id, m.tag_id FROM wanted w JOIN tag l ON l.account_id = w.account_id
-        JOIN contact_tag m ON m.account_id = l.account_id AND m.tag_id = l.tag_id AND m.contact_id = w.contact_id";
+        ") SELECT w.contact_id, m.tag_id FROM wanted w CROSS JOIN tag l CROSS JOIN contact_tag m
+        WHERE l.account_id = w.account_id AND m.account_id = l.account_id AND m.tag_id = l.tag_id
+            AND m.contact_id = w.contact_id";
     UPDATE_MANY = "WITH wanted (account_id, contact_id, revision, record, key_version, permission_before, permission,
             permission_source, permission_at, updated_at) AS ("
         ["uuid", "uuid", "bigint", "bytea", "bigint", "text", "text", "text", "bigint", "bigint"]
@@ -128,9 +131,9 @@ bulk_statements! {
     DELETE_REPLIES = "WITH wanted (account_id, contact_id) AS ("
         ["uuid", "uuid"]
         ") DELETE FROM delivery_reply WHERE (account_id, reply_id) IN (
-            SELECT d.account_id, d.reply_id FROM wanted w JOIN campaign_activity a ON a.account_id = w.account_id
-            JOIN delivery_reply d ON d.account_id = a.account_id AND d.activity_id = a.activity_id
-                AND d.contact_id = w.contact_id)";
+            SELECT d.account_id, d.reply_id FROM wanted w CROSS JOIN campaign_activity a
+            CROSS JOIN delivery_reply d WHERE a.account_id = w.account_id AND d.account_id = a.account_id
+                AND d.activity_id = a.activity_id AND d.contact_id = w.contact_id)";
 }
 
 /// A contact, as stored.

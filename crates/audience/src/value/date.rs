@@ -110,7 +110,7 @@ pub fn parse_date(text: &str) -> Result<Date, ValueError> {
         return Err(ValueError::Date);
     }
     let text = match text.split_once(['T', ' ']) {
-        Some((day, time)) if matches!(time, "00:00:00" | "00:00" | "00:00:00Z" | "00:00:00.000" | "0:00") => day,
+        Some((day, "00:00:00" | "00:00" | "00:00:00Z" | "00:00:00.000" | "0:00")) => day,
         _ => text,
     };
     let year = |text: &str| -> Option<i16> {
@@ -217,13 +217,13 @@ fn parse_time(text: &str) -> Result<Time, ValueError> {
 
 /// `first/second` as (month, day), if only one order makes sense or both mean the same.
 fn slashed(first: i8, second: i8) -> Option<(i8, i8)> {
-    match (first, second) {
-        (day, month) if day > 12 && month <= 12 => Some((month, day)),
-        (month, day) if month <= 12 && day > 12 => Some((month, day)),
-        (month, day) if month == day => Some((month, day)),
-        // Neither can be a month: not a date, which the caller finds out.
-        (first, second) if first > 12 && second > 12 => Some((first, second)),
-        _ => None,
+    if first == second || (first <= 12 && second > 12) {
+        Some((first, second))
+    } else if first > 12 {
+        // If the second is no month either, it is not a date, which the caller finds out.
+        Some((second, first))
+    } else {
+        None
     }
 }
 
