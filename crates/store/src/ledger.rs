@@ -36,6 +36,7 @@ statements! {
         ORDER BY contact_id LIMIT 1 OFFSET $3";
     END_TAG = "SELECT contact_id FROM contact_tag WHERE account_id = $1 AND tag_id = $4 AND contact_id > $2
         ORDER BY contact_id LIMIT 1 OFFSET $3";
+    ACTIVITY_STATE = "SELECT state FROM campaign_activity WHERE account_id = $1 AND activity_id = $2";
     FREEZE_END = "UPDATE campaign_activity SET frozen_at = $3, recipients =
             (SELECT COUNT(*) FROM recipient WHERE account_id = $1 AND activity_id = $2)
         WHERE account_id = $1 AND activity_id = $2 AND frozen_at IS NULL";
@@ -82,6 +83,8 @@ bulk_statements! {
         WHERE recipient.account_id = mark.account_id AND recipient.activity_id = mark.activity_id
             AND recipient.contact_id = mark.contact_id AND recipient.lease_epoch = mark.epoch
             AND recipient.state = 'leased'
+            AND EXISTS (SELECT 1 FROM contact c WHERE c.account_id = mark.account_id AND c.contact_id = mark.contact_id
+                AND c.permission IN ('explicit', 'implicit'))
         RETURNING recipient.contact_id";
     EXTEND = "WITH mark (account_id, activity_id, contact_id, epoch, lease_until) AS ("
         ["uuid", "uuid", "uuid", "bigint", "bigint"]
@@ -208,8 +211,8 @@ pub struct RecipientRow {
     pub updated_at: i64,
 }
 
-/// Plans (or, for [`Source::Without`], takes out) the next `limit` contacts of `source` after `after`. Yields the id
-/// where the next batch begins, `None` when the source is used up.
+/// Plans (or, for [`Source::Without`], takes out) the next `limit` contacts of `source` after `after`. Yields how many
+/// rows changed, and the id after which the next batch begins, `None` when the source is used up.
 pub async fn plan_batch(
     tx: &mut Tx,
     account: Id<kind::Account>,
@@ -218,7 +221,7 @@ pub async fn plan_batch(
     after: Uuid,
     limit: i64,
     now: Timestamp,
-) -> Result<Option<Uuid>, Error> {
+) -> Result<(i64, Option<Uuid>), Error> {
     let (account, activity, skip) = (account.uuid(), activity.uuid(), limit.max(1) - 1);
     let end = match source {
         Source::Everybody => optional!(tx, END_ALL => (Uuid,), account, after, skip)?,
@@ -228,13 +231,22 @@ pub async fn plan_batch(
     .map(|(end,)| end);
     let upto = end.unwrap_or(Uuid::max());
     let at = now.micros();
-    match source {
+    let rows = match source {
         Source::Everybody => exec!(tx, PLAN_ALL, account, activity, after, at, upto)?,
         Source::List(list) => exec!(tx, PLAN_LIST, account, activity, after, at, upto, list)?,
         Source::Tag(tag) => exec!(tx, PLAN_TAG, account, activity, after, at, upto, tag)?,
         Source::Without(tag) => exec!(tx, EXCLUDE_TAG, account, activity, after, upto, tag)?,
     };
-    Ok(end)
+    Ok((rows as i64, end))
+}
+
+/// The state of a sending, to see whether somebody has stopped it.
+pub async fn activity_state(
+    tx: &mut Tx,
+    account: Id<kind::Account>,
+    activity: Id<kind::CampaignActivity>,
+) -> Result<Option<String>, Error> {
+    Ok(optional!(tx, ACTIVITY_STATE => (String,), account.uuid(), activity.uuid())?.map(|(state,)| state))
 }
 
 /// Ends the freezing and counts the recipients.
@@ -273,8 +285,8 @@ pub async fn expire(
     Ok((planned, in_doubt))
 }
 
-/// Records that the messages are about to leave. Yields those whose lease still holds: only they may be sent, and
-/// only after the commit.
+/// Records that the messages are about to leave. Yields those whose lease still holds and whose contact still permits
+/// it at this instant: only they may be sent, and only after the commit.
 pub async fn mark_sending(
     tx: &mut Tx,
     account: Id<kind::Account>,

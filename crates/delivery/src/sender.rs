@@ -1,0 +1,375 @@
+//! The worker that carries out a sending: freezes its audience, then claims, renders, signs and sends until nobody is
+//! left, somebody stops it, or the rest has to wait.
+//!
+//! A recipient's row says at any instant what is known about its message. `sending` is committed before the first
+//! byte leaves, the outcome after the server's answer; both in commits that all connections share. What a worker that
+//! vanishes leaves behind is told apart by that: `leased` never left, `sending` may have.
+
+mod carry;
+mod count;
+mod freeze;
+mod prepare;
+mod scribe;
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex as StdMutex};
+use std::time::Duration;
+
+use letterkeep_audience::{CustomField, field};
+use letterkeep_campaign::{Activity, ActivityState, CampaignError, Compiled, Content, compile};
+use letterkeep_model::{Ctx, Id, Timestamp, kind};
+use letterkeep_store::queue::{ClaimedJob, Outcome};
+use letterkeep_store::{KeyStoreError, Store, ledger};
+use letterkeep_vault::Keyring;
+use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinSet;
+
+use crate::dkim::Signer;
+use crate::domain::{self, SignerError};
+use crate::limit::Destinations;
+use crate::links::LinkBase;
+use crate::relay::{self, RelayError};
+use crate::smtp::{Server, Trust};
+use crate::person;
+
+pub use count::Progress;
+use scribe::Notes;
+
+/// How long a recipient is held; prolonged while the worker lives.
+pub const LEASE: Duration = Duration::from_secs(60);
+/// How long the job is held; prolonged with the recipients' leases.
+const JOB_LEASE: Duration = Duration::from_secs(120);
+/// How often the worker looks whether somebody has paused or cancelled the sending.
+const LOOK: Duration = Duration::from_millis(500);
+/// Messages that are ready and wait for a connection.
+const READY: usize = 128;
+/// A sending with many waiting messages is looked at again after this long at the earliest.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// What every sending of this process shares. Cheap to clone.
+#[derive(Clone)]
+pub struct Outbound {
+    /// The service's public address, for the links in messages.
+    pub link_base: LinkBase,
+    /// Which certificates of relays are believed.
+    pub trust: Trust,
+    /// The name given in EHLO: the service's host name.
+    pub hello: String,
+    /// The count of messages by destination.
+    pub destinations: Arc<Destinations>,
+}
+
+impl Outbound {
+    /// With a fresh count.
+    pub fn new(link_base: LinkBase, trust: Trust, hello: String) -> Self {
+        Self { link_base, trust, hello, destinations: Arc::new(Destinations::default()) }
+    }
+}
+
+/// Why a sending cannot go on. Shown to operators: names no contact.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// There is no such sending.
+    #[error("there is no such sending")]
+    Missing,
+    /// The frozen content does not compile: it was frozen by a version that checked it differently.
+    #[error("the content cannot be rendered: {0}")]
+    Content(String),
+    /// The sender's domain is no sending domain.
+    #[error("the sender's domain is not among the sending domains; add it and publish its DNS records")]
+    NoDomain,
+    /// No relay.
+    #[error("no mail server is set up; enter one under sending domains")]
+    NoRelay,
+    /// A signing key.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
+    /// The relay's settings.
+    #[error(transparent)]
+    Relay(#[from] RelayError),
+    /// The campaign.
+    #[error(transparent)]
+    Campaign(#[from] CampaignError),
+    /// The keys.
+    #[error(transparent)]
+    Keys(#[from] KeyStoreError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] letterkeep_store::Error),
+}
+
+impl SendError {
+    /// Whether another attempt cannot help.
+    fn is_final(&self) -> bool {
+        matches!(self, Self::Missing | Self::Content(_))
+    }
+}
+
+/// One run of the worker on one sending.
+pub(crate) struct Run {
+    store: Store,
+    ctx: Ctx,
+    keyring: Arc<Keyring>,
+    activity: Id<kind::CampaignActivity>,
+    job: Option<ClaimedJob>,
+    content: Content,
+    compiled: Compiled,
+    custom: Vec<CustomField>,
+    signer: Signer,
+    server: Server,
+    trust: Trust,
+    link_base: LinkBase,
+    destinations: Arc<Destinations>,
+    per_minute: u32,
+    most_connections: usize,
+    /// Connections that have not been given up in this pass.
+    connections: AtomicUsize,
+    count: count::Count,
+    stop: AtomicBool,
+    /// Why it stopped, if not by somebody's wish.
+    trouble: StdMutex<Option<String>>,
+}
+
+impl Run {
+    fn stopped(&self) -> bool {
+        self.stop.load(Ordering::SeqCst)
+    }
+
+    fn stop_with(&self, reason: String) {
+        self.stop.store(true, Ordering::SeqCst);
+        let mut trouble = self.trouble.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        trouble.get_or_insert(reason);
+    }
+}
+
+/// Carries out a sending as far as it goes now. `job` is the claimed job whose lease is prolonged meanwhile;
+/// `progress` is called about twice a second. The handler of `delivery.run`: the outcome is for
+/// [`queue::settle`](letterkeep_store::queue::settle).
+pub async fn run_activity(
+    store: &Store,
+    ctx: &Ctx,
+    activity: Id<kind::CampaignActivity>,
+    outbound: &Outbound,
+    job: Option<&ClaimedJob>,
+    progress: &(dyn Fn(Progress) + Send + Sync),
+) -> Outcome {
+    match run(store, ctx, activity, outbound, job, progress).await {
+        Ok(outcome) => outcome,
+        Err(error) if error.is_final() => Outcome::Dead(error.to_string()),
+        Err(error) => Outcome::Retry(error.to_string()),
+    }
+}
+
+/// What `delivery.run` carries: `{"activity": "activity_…"}`.
+#[derive(serde::Deserialize)]
+struct Payload {
+    activity: Id<kind::CampaignActivity>,
+}
+
+/// The handler of `delivery.run`.
+pub async fn run_job(
+    store: &Store,
+    ctx: &Ctx,
+    outbound: &Outbound,
+    job: &ClaimedJob,
+    progress: &(dyn Fn(Progress) + Send + Sync),
+) -> Outcome {
+    match serde_json::from_str::<Payload>(&job.payload) {
+        Ok(payload) => run_activity(store, ctx, payload.activity, outbound, Some(job), progress).await,
+        Err(_) => Outcome::Dead("the job names no sending".to_owned()),
+    }
+}
+
+async fn run(
+    store: &Store,
+    ctx: &Ctx,
+    activity: Id<kind::CampaignActivity>,
+    outbound: &Outbound,
+    job: Option<&ClaimedJob>,
+    progress: &(dyn Fn(Progress) + Send + Sync),
+) -> Result<Outcome, SendError> {
+    let keyring = store.keys.keyring(ctx.account).await?;
+    let mut tx = store.db.read().await?;
+    let found = letterkeep_campaign::find_activity(ctx, &mut tx, &keyring, activity).await?.ok_or(SendError::Missing)?;
+    drop(tx);
+    match found.state {
+        ActivityState::Finished | ActivityState::Paused => return Ok(Outcome::Done),
+        ActivityState::Cancelled => return cancelled(store, ctx, activity).await,
+        ActivityState::Freezing | ActivityState::Sending => {}
+    }
+    if found.frozen_at.is_none() && !freeze::freeze(store, ctx, &found, job, progress).await? {
+        return after_stop(store, ctx, activity).await;
+    }
+    let run = Arc::new(equip(store, ctx, keyring, found, outbound, job).await?);
+    loop {
+        let mut tx = store.db.write().await?;
+        let (planned, in_doubt) = ledger::expire(&mut tx, ctx.account, activity, ctx.now()).await?;
+        let totals = ledger::totals(&mut tx, ctx.account, activity).await?;
+        tx.commit().await?;
+        if planned + in_doubt > 0 {
+            tracing::warn!(%activity, planned, in_doubt, "a worker vanished; its recipients are free again or in doubt");
+        }
+        run.count.reset(&totals);
+        pass(&run, progress).await;
+        progress(run.count.progress());
+        let trouble = run.trouble.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        if let Some(trouble) = trouble {
+            return Ok(Outcome::Retry(trouble));
+        }
+        if run.stopped() {
+            return after_stop(store, ctx, activity).await;
+        }
+        let mut tx = store.db.read().await?;
+        let due = ledger::next_due(&mut tx, ctx.account, activity).await?;
+        let expiry = ledger::next_expiry(&mut tx, ctx.account, activity).await?;
+        drop(tx);
+        match due.into_iter().chain(expiry.map(after)).min() {
+            None => {
+                let mut tx = store.db.write().await?;
+                letterkeep_campaign::finish(ctx, &mut tx, activity).await?;
+                tx.commit().await?;
+                return Ok(Outcome::Done);
+            }
+            // Some were put off for a moment only, for example because their connection ended.
+            Some(at) if at <= ctx.now() => {}
+            Some(at) => return Ok(Outcome::Again(at.max(ctx.now().plus(SHORTEST_PAUSE)))),
+        }
+    }
+}
+
+/// A lease ends after its last instant.
+fn after(lease_until: Timestamp) -> Timestamp {
+    lease_until.plus(Duration::from_micros(1))
+}
+
+/// Opens everything that a run needs.
+async fn equip(
+    store: &Store,
+    ctx: &Ctx,
+    keyring: Arc<Keyring>,
+    found: Activity,
+    outbound: &Outbound,
+    job: Option<&ClaimedJob>,
+) -> Result<Run, SendError> {
+    let mut tx = store.db.read().await?;
+    let custom = field::all(ctx, &mut tx).await?;
+    let compiled = compile(&found.content, &person::known(&custom)).map_err(|problems| {
+        SendError::Content(problems.first().map_or_else(String::new, |problem| problem.code.to_owned()))
+    })?;
+    let signer = domain::signer(ctx, &mut tx, &keyring, &found.content.from_address).await?;
+    let signer = signer.ok_or(SendError::NoDomain)?;
+    let (relay, mut server) = relay::open(ctx, &mut tx, &keyring).await?.ok_or(SendError::NoRelay)?;
+    drop(tx);
+    server.hello.clone_from(&outbound.hello);
+    Ok(Run {
+        store: store.clone(),
+        ctx: ctx.clone(),
+        keyring,
+        activity: found.id,
+        job: job.cloned(),
+        content: found.content,
+        compiled,
+        custom,
+        signer,
+        server,
+        trust: outbound.trust.clone(),
+        link_base: outbound.link_base.clone(),
+        destinations: outbound.destinations.clone(),
+        per_minute: relay.per_destination_per_minute,
+        most_connections: usize::from(relay.connections),
+        connections: AtomicUsize::new(0),
+        count: count::Count::default(),
+        stop: AtomicBool::new(false),
+        trouble: StdMutex::new(None),
+    })
+}
+
+/// Claims and sends until nothing is due or somebody stops the sending. Everything that was claimed has been settled
+/// or released when it returns.
+async fn pass(run: &Arc<Run>, progress: &(dyn Fn(Progress) + Send + Sync)) {
+    let (notes, scribe) = Notes::channel();
+    let scribe = tokio::spawn(scribe.write(run.clone()));
+    let (out, source) = mpsc::channel(READY);
+    let source = Arc::new(Mutex::new(source));
+    let mut preparers = JoinSet::new();
+    let cores = std::thread::available_parallelism().map_or(2, usize::from).clamp(1, 16);
+    for _ in 0..cores {
+        preparers.spawn(prepare::prepare(run.clone(), out.clone(), notes.clone()));
+    }
+    drop(out);
+    let mut carriers = JoinSet::new();
+    run.connections.store(run.most_connections, Ordering::SeqCst);
+    for _ in 0..run.most_connections {
+        carriers.spawn(carry::carry(run.clone(), source.clone(), notes.clone()));
+    }
+    let mut look = tokio::time::interval(LOOK);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            ended = carriers.join_next() => match ended {
+                Some(Ok(())) => {}
+                Some(Err(_)) => run.stop_with("a connection's task ended unexpectedly".to_owned()),
+                None => break,
+            },
+            _ = look.tick() => {
+                progress(run.count.progress());
+                if !run.stopped() && !still_wanted(run).await {
+                    run.stop.store(true, Ordering::SeqCst);
+                }
+            }
+        }
+    }
+    // No connection is left: what is ready goes back.
+    let mut rest = source.lock().await;
+    rest.close();
+    while let Some(prepared) = rest.recv().await {
+        carry::release(run, &notes, vec![prepared]).await;
+    }
+    drop(rest);
+    while let Some(ended) = preparers.join_next().await {
+        if ended.is_err() {
+            run.stop_with("preparing messages ended unexpectedly".to_owned());
+        }
+    }
+    drop(notes);
+    if scribe.await.is_err() {
+        run.stop_with("writing the ledger ended unexpectedly".to_owned());
+    }
+}
+
+/// Whether nobody has paused or cancelled the sending. A database that cannot be asked stops nothing by itself.
+async fn still_wanted(run: &Run) -> bool {
+    let asked = async {
+        let mut tx = run.store.db.read().await?;
+        ledger::activity_state(&mut tx, run.ctx.account, run.activity).await
+    };
+    match asked.await {
+        Ok(state) => state.is_some_and(|state| state == ActivityState::Sending.name()),
+        Err(error) => {
+            tracing::warn!(activity = %run.activity, %error, "the sending's state could not be read");
+            true
+        }
+    }
+}
+
+/// Somebody stopped it: what that means for the job.
+async fn after_stop(store: &Store, ctx: &Ctx, activity: Id<kind::CampaignActivity>) -> Result<Outcome, SendError> {
+    let mut tx = store.db.read().await?;
+    let state = ledger::activity_state(&mut tx, ctx.account, activity).await?;
+    drop(tx);
+    if state.is_some_and(|state| state == ActivityState::Cancelled.name()) {
+        return cancelled(store, ctx, activity).await;
+    }
+    Ok(Outcome::Done)
+}
+
+/// Ends a cancelled sending: what has not left is skipped, what a vanished worker was sending is in doubt once its
+/// lease has ended.
+async fn cancelled(store: &Store, ctx: &Ctx, activity: Id<kind::CampaignActivity>) -> Result<Outcome, SendError> {
+    let mut tx = store.db.write().await?;
+    ledger::expire(&mut tx, ctx.account, activity, ctx.now()).await?;
+    ledger::cancel(&mut tx, ctx.account, activity, ctx.now()).await?;
+    let expiry = ledger::next_expiry(&mut tx, ctx.account, activity).await?;
+    tx.commit().await?;
+    Ok(expiry.map_or(Outcome::Done, |at| Outcome::Again(after(at).max(ctx.now().plus(SHORTEST_PAUSE)))))
+}
