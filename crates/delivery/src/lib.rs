@@ -4,6 +4,8 @@
 //! * [`domain`] and [`relay`]: where messages come from and which server takes them; keys and passwords stay sealed.
 //! * [`sender`]: the worker of `delivery.run`. It writes the ledger: one row for each recipient.
 //! * [`message`], [`dkim`], [`smtp`]: one message, its signatures, its way over the wire.
+//! * [`check`] and [`test_send`](mod@test_send): before a campaign is sent; [`report`](mod@report): what became of it.
+//! * [`tracking`]: what recipients do with their links, as far as they agreed to that.
 //! * [`limit`]: how many messages go to one destination in a minute.
 //! * [`sink`]: an SMTP server for the demonstration and for tests, on loopback alone.
 //!
@@ -19,6 +21,7 @@
 //! # The most common change
 //! Another reason not to send: add it to `Person::refusal` with its word, and the word to the report's translations.
 
+pub mod check;
 pub mod dkim;
 pub mod domain;
 pub mod limit;
@@ -26,8 +29,11 @@ mod links;
 pub mod message;
 mod person;
 pub mod relay;
+pub mod report;
 pub mod sender;
 pub mod sink;
 pub mod smtp;
+pub mod test_send;
+pub mod tracking;
 
 pub use links::{CLICK_PATH, LinkBase, LinkBaseError, OPEN_PATH, UNSUBSCRIBE_PATH, VIEW_PATH};

@@ -28,9 +28,9 @@ use crate::dkim::Signer;
 use crate::domain::{self, SignerError};
 use crate::limit::Destinations;
 use crate::links::LinkBase;
+use crate::person;
 use crate::relay::{self, RelayError};
 use crate::smtp::{Server, Trust};
-use crate::person;
 
 pub use count::Progress;
 use scribe::Notes;
@@ -190,7 +190,8 @@ async fn run(
 ) -> Result<Outcome, SendError> {
     let keyring = store.keys.keyring(ctx.account).await?;
     let mut tx = store.db.read().await?;
-    let found = letterkeep_campaign::find_activity(ctx, &mut tx, &keyring, activity).await?.ok_or(SendError::Missing)?;
+    let found =
+        letterkeep_campaign::find_activity(ctx, &mut tx, &keyring, activity).await?.ok_or(SendError::Missing)?;
     drop(tx);
     match found.state {
         ActivityState::Finished | ActivityState::Paused => return Ok(Outcome::Done),

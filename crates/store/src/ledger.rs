@@ -36,6 +36,11 @@ statements! {
         ORDER BY contact_id LIMIT 1 OFFSET $3";
     END_TAG = "SELECT contact_id FROM contact_tag WHERE account_id = $1 AND tag_id = $4 AND contact_id > $2
         ORDER BY contact_id LIMIT 1 OFFSET $3";
+    MEMBERS_ALL = "SELECT contact_id FROM contact WHERE account_id = $1 AND contact_id > $2 ORDER BY contact_id LIMIT $3";
+    MEMBERS_LIST = "SELECT contact_id FROM list_member WHERE account_id = $1 AND list_id = $4 AND contact_id > $2
+        ORDER BY contact_id LIMIT $3";
+    MEMBERS_TAG = "SELECT contact_id FROM contact_tag WHERE account_id = $1 AND tag_id = $4 AND contact_id > $2
+        ORDER BY contact_id LIMIT $3";
     ACTIVITY_STATE = "SELECT state FROM campaign_activity WHERE account_id = $1 AND activity_id = $2";
     FREEZE_END = "UPDATE campaign_activity SET frozen_at = $3, recipients =
             (SELECT COUNT(*) FROM recipient WHERE account_id = $1 AND activity_id = $2)
@@ -238,6 +243,23 @@ pub async fn plan_batch(
         Source::Without(tag) => exec!(tx, EXCLUDE_TAG, account, activity, after, upto, tag)?,
     };
     Ok((rows as i64, end))
+}
+
+/// The contacts of a source by id after `after`; those of [`Source::Without`] are those who bear the tag.
+pub async fn members(
+    tx: &mut Tx,
+    account: Id<kind::Account>,
+    source: Source,
+    after: Uuid,
+    limit: i64,
+) -> Result<Vec<Uuid>, Error> {
+    let account = account.uuid();
+    let rows = match source {
+        Source::Everybody => all!(tx, MEMBERS_ALL => (Uuid,), account, after, limit)?,
+        Source::List(list) => all!(tx, MEMBERS_LIST => (Uuid,), account, after, limit, list)?,
+        Source::Tag(tag) | Source::Without(tag) => all!(tx, MEMBERS_TAG => (Uuid,), account, after, limit, tag)?,
+    };
+    Ok(rows.into_iter().map(|(contact,)| contact).collect())
 }
 
 /// The state of a sending, to see whether somebody has stopped it.

@@ -49,10 +49,8 @@ pub(super) async fn carry(run: Arc<Run>, source: Source, notes: Notes) {
             }
         }
         // The next window is marked while this one is on its way, so that no connection waits for the disk.
-        let ((rest, lost), next) = tokio::join!(
-            carry_window(&run, &notes, connection.as_mut(), window),
-            take(&run, &source, &notes)
-        );
+        let ((rest, lost), next) =
+            tokio::join!(carry_window(&run, &notes, connection.as_mut(), window), take(&run, &source, &notes));
         window = rest;
         window.extend(next);
         losses = if lost.is_some() { losses + 1 } else { 0 };

@@ -45,7 +45,8 @@ pub(super) async fn freeze(
             if let Some(job) = job {
                 queue::extend(&mut tx, job, ctx.now().plus(JOB_LEASE)).await?;
             }
-            let (rows, end) = ledger::plan_batch(&mut tx, account, activity.id, source, after, BATCH, ctx.now()).await?;
+            let (rows, end) =
+                ledger::plan_batch(&mut tx, account, activity.id, source, after, BATCH, ctx.now()).await?;
             tx.commit().await?;
             planned += if matches!(source, Source::Without(_)) { -rows } else { rows };
             progress(Progress { recipients: planned, ..Progress::default() });

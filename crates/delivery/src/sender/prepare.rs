@@ -32,11 +32,7 @@ pub(super) async fn prepare(run: Arc<Run>, out: mpsc::Sender<Prepared>, notes: N
     }
 }
 
-async fn chunk(
-    run: &Arc<Run>,
-    out: &mpsc::Sender<Prepared>,
-    notes: &Notes,
-) -> Result<bool, letterkeep_store::Error> {
+async fn chunk(run: &Arc<Run>, out: &mpsc::Sender<Prepared>, notes: &Notes) -> Result<bool, letterkeep_store::Error> {
     let now = run.ctx.now();
     let account = run.ctx.account;
     let mut tx = run.store.db.write().await?;
