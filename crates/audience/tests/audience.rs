@@ -22,23 +22,23 @@ use letterkeep_testkit::TestHouse;
 use letterkeep_vault::Keyring;
 
 /// An account with its keys and somebody who works in it.
-pub struct Desk<'a> {
-    pub house: &'a TestHouse,
-    pub ctx: Ctx,
-    pub keyring: Arc<Keyring>,
+pub(crate) struct Desk<'a> {
+    pub(crate) house: &'a TestHouse,
+    pub(crate) ctx: Ctx,
+    pub(crate) keyring: Arc<Keyring>,
 }
 
 impl<'a> Desk<'a> {
-    pub async fn of(house: &'a TestHouse) -> Self {
+    pub(crate) async fn of(house: &'a TestHouse) -> Self {
         let (account, keyring) = house.account().await;
         Self { house, ctx: house.person(account, Role::Manager), keyring }
     }
 
-    pub async fn contact(&self, email: &str) -> Id<kind::Contact> {
+    pub(crate) async fn contact(&self, email: &str) -> Id<kind::Contact> {
         self.create(ContactRecord::new(email.parse().unwrap()), Permission::Implicit).await
     }
 
-    pub async fn create(&self, record: ContactRecord, permission: Permission) -> Id<kind::Contact> {
+    pub(crate) async fn create(&self, record: ContactRecord, permission: Permission) -> Id<kind::Contact> {
         let mut tx = self.house.store.db.write().await.unwrap();
         let new = NewRecord { record, permission, source: Source::Manual, evidence: None };
         let id = contact::create(&self.ctx, &mut tx, &self.keyring, &new).await.unwrap();
@@ -46,13 +46,13 @@ impl<'a> Desk<'a> {
         id
     }
 
-    pub async fn find(&self, id: Id<kind::Contact>) -> contact::Contact {
+    pub(crate) async fn find(&self, id: Id<kind::Contact>) -> contact::Contact {
         let mut tx = self.house.store.db.read().await.unwrap();
         contact::find(&self.ctx, &mut tx, &self.keyring, id).await.unwrap().unwrap()
     }
 
     /// Runs `work` in a transaction and commits it.
-    pub async fn write<T>(&self, work: impl AsyncFnOnce(&mut letterkeep_store::Tx) -> T) -> T {
+    pub(crate) async fn write<T>(&self, work: impl AsyncFnOnce(&mut letterkeep_store::Tx) -> T) -> T {
         let mut tx = self.house.store.db.write().await.unwrap();
         let done = work(&mut tx).await;
         tx.commit().await.unwrap();
