@@ -44,7 +44,7 @@ statements! {
     FORGET_REJECTS = "UPDATE import SET reject_file_id = NULL WHERE account_id = $1 AND import_id = $2";
     CHANGES = "SELECT change_id, contact_id, previous, revision FROM import_change
         WHERE account_id = $1 AND import_id = $2 AND change_id > $3 ORDER BY change_id LIMIT $4";
-    CREATED = "SELECT contact_id, revision, permission_at, created_at FROM contact
+    CREATED = "SELECT contact_id, revision, permission_at, tracking_at, created_at FROM contact
         WHERE account_id = $1 AND contact_id > $2 AND contact_id <= $3 AND import_id = $4
         ORDER BY contact_id LIMIT $5";
     LISTED = "SELECT contact_id FROM list_member
@@ -143,6 +143,8 @@ pub struct CreatedRow {
     pub revision: i64,
     /// When its permission changed last.
     pub permission_at: i64,
+    /// When its consent to being tracked changed last.
+    pub tracking_at: i64,
     /// When it was created.
     pub created_at: i64,
 }

@@ -1,0 +1,147 @@
+//! What an import would do, without doing it: the same reading and the same decisions, against the database as it is.
+
+use std::collections::BTreeMap;
+
+use letterkeep_model::{Ctx, Id, kind};
+use letterkeep_store::Store;
+use letterkeep_store::import::{self as rows, Counts};
+use tokio::sync::mpsc;
+
+use super::batch::{self, Effect, Update};
+use super::file::FileReader;
+use super::pipeline::Feed;
+use super::prepare::{Plan, Sieve};
+use super::{ImportError, Settings, stage};
+use crate::{StandardField, field};
+
+/// Examples and differences that are kept, at most each.
+const SHOWN: usize = 20;
+
+/// A refused row, as an example.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Example {
+    /// Its number in the file.
+    pub row: u64,
+    /// A stable name of the reason.
+    pub code: &'static str,
+    /// The reason in words.
+    pub reason: String,
+}
+
+/// What would change about a contact. Personal data: for the eyes of whoever may see contacts.
+#[derive(Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Difference {
+    /// The row in the file.
+    pub row: u64,
+    /// The contact.
+    pub contact: Id<kind::Contact>,
+    /// Its address, cut short.
+    pub email: String,
+    /// Field, before, after. The field is a stable name, a merge key, `permission` or `tracking`.
+    pub changes: Vec<(String, String, String)>,
+}
+
+/// What an import would do.
+#[derive(Clone, Default, serde::Serialize)]
+pub struct DryRun {
+    /// Rows in the file, the heading not counted.
+    pub rows: u64,
+    /// Contacts that would be created.
+    pub created: u64,
+    /// Contacts that would be updated.
+    pub updated: u64,
+    /// Rows that would change nothing but lists and tags.
+    pub unchanged: u64,
+    /// Rows whose address stands further up in the file.
+    pub duplicate: u64,
+    /// Rows that would be refused.
+    pub rejected: u64,
+    /// How many rows would be refused for which reason.
+    pub reasons: BTreeMap<&'static str, u64>,
+    /// The first refused rows and duplicates.
+    pub examples: Vec<Example>,
+    /// The first contacts that would change.
+    pub differences: Vec<Difference>,
+}
+
+/// Says what the import would do with the settings stored, or with `settings`. Writes nothing.
+pub async fn dry_run(
+    ctx: &Ctx,
+    store: &Store,
+    import: Id<kind::Import>,
+    settings: Option<&Settings>,
+) -> Result<DryRun, ImportError> {
+    let keyring = store.keys.keyring(ctx.account).await?;
+    let mut tx = store.db.read().await?;
+    let row = rows::find(&mut tx, ctx.account, import).await?.ok_or(ImportError::Missing)?;
+    let fields = field::all(ctx, &mut tx).await?;
+    drop(tx);
+    let settings = match settings {
+        Some(settings) => settings.clone(),
+        None => stage::open(&keyring, &row)?,
+    };
+    let sieve = Sieve::new(Plan::new(&settings, &fields)?);
+    let mut feed = Feed::new(ctx, stage::format_of(&row)?, settings.headings.clone(), sieve, keyring.clone());
+    feed.locale = ctx.locale;
+    feed.seal = false;
+    feed.keep_rejects = false;
+    let reader = FileReader::open(store, ctx.account, Id::from_uuid(row.file_id)).await?;
+    let (to, mut from) = mpsc::channel(1);
+    let reading = tokio::task::spawn_blocking(move || feed.run(reader, &to));
+    let mut found = DryRun::default();
+    while let Some(work) = from.recv().await {
+        let mut tx = store.db.read().await?;
+        let effects = batch::decide(&mut tx, &keyring, &settings, &work.prepared).await?;
+        drop(tx);
+        found.add(&work.counts);
+        for (row, reject) in &work.reasons {
+            *found.reasons.entry(reject.code()).or_default() += 1;
+            if found.examples.len() < SHOWN {
+                let reason = reject.text(&settings.headings, ctx.locale);
+                found.examples.push(Example { row: *row, code: reject.code(), reason });
+            }
+        }
+        for (row, effect) in work.prepared.iter().zip(&effects) {
+            match effect {
+                Effect::Create(_) => found.created += 1,
+                Effect::Unchanged(_) => found.unchanged += 1,
+                Effect::Update(update) => {
+                    found.updated += 1;
+                    if found.differences.len() < SHOWN {
+                        found.differences.push(difference(row.candidate.number, update));
+                    }
+                }
+            }
+        }
+    }
+    reading.await.map_err(|_| ImportError::Cut)??;
+    Ok(found)
+}
+
+impl DryRun {
+    fn add(&mut self, counts: &Counts) {
+        self.rows += counts.rows as u64;
+        self.duplicate += counts.duplicate as u64;
+        self.rejected += counts.rejected as u64;
+    }
+}
+
+fn difference(row: u64, update: &Update) -> Difference {
+    let (before, after) = (&update.record_before, &update.record);
+    let mut changes = Vec::new();
+    let mut compare = |name: &str, before: String, after: String| {
+        if before != after {
+            changes.push((name.to_owned(), before, after));
+        }
+    };
+    for field in StandardField::all() {
+        compare(field.name(), before.text(field), after.text(field));
+    }
+    for (key, value) in &after.custom {
+        compare(key, before.custom.get(key).map_or_else(String::new, crate::FieldValue::text), value.text());
+    }
+    compare("permission", update.permission_before.name().into(), update.permission.name().into());
+    compare("tracking", update.tracking_before.name().into(), update.tracking.name().into());
+    let contact = Id::from_uuid(update.before.contact_id);
+    Difference { row, contact, email: batch::shortened(&before.email), changes }
+}

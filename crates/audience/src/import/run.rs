@@ -1,0 +1,259 @@
+//! Running an import: batch after batch, each in one transaction with the place reached.
+
+use std::time::Duration;
+
+use letterkeep_model::{Ctx, Id, kind};
+use letterkeep_store::audit::{self, Event};
+use letterkeep_store::import::{self as rows, Counts, ImportRow};
+use letterkeep_store::queue::{self, ClaimedJob, Outcome};
+use letterkeep_store::{Store, Tx};
+use tokio::sync::mpsc;
+
+use super::batch;
+use super::file::{self, FileReader};
+use super::pipeline::{Feed, Work};
+use super::prepare::{Plan, Sieve};
+use super::reject::RejectRows;
+use super::settings::Settings;
+use super::{ImportError, Progress, State, stage, undo};
+use crate::field;
+
+/// The kind of job that runs an import.
+pub const JOB: &str = "import.run";
+
+/// How often a batch is tried again when somebody else changed the same contacts.
+const TRIES: u32 = 5;
+/// How long a job is held from each batch on.
+const LEASE: Duration = Duration::from_secs(300);
+
+/// What an import's jobs carry.
+#[derive(serde::Serialize, serde::Deserialize)]
+pub(super) struct Payload {
+    pub(super) import: Id<kind::Import>,
+}
+
+/// The place reached: every row up to this number is done.
+#[derive(Default, serde::Serialize, serde::Deserialize)]
+struct Cursor {
+    #[serde(default)]
+    row: u64,
+}
+
+/// A job that a run works for, so that its lease is prolonged with every batch.
+pub type Job<'a> = Option<&'a ClaimedJob>;
+
+/// Does a job of the kinds [`JOB`] and [`undo::JOB`]; anything else is a dead letter.
+pub async fn perform(ctx: &Ctx, store: &Store, job: &ClaimedJob) -> Outcome {
+    let Ok(payload) = serde_json::from_str::<Payload>(&job.payload) else {
+        return Outcome::Dead("the payload names no import".into());
+    };
+    let done = match &*job.kind {
+        JOB => run(ctx, store, payload.import, Some(job), |_| {}).await.map(drop),
+        undo::JOB => undo::undo(ctx, store, payload.import, Some(job)).await.map(drop),
+        _ => return Outcome::Dead("not a job of an import".into()),
+    };
+    match done {
+        // What went wrong with the file stands with the import, where the user sees it.
+        Ok(()) | Err(ImportError::State(..) | ImportError::Missing) => Outcome::Done,
+        Err(ImportError::Source(_) | ImportError::Settings(_)) => Outcome::Done,
+        Err(error) => Outcome::Retry(error.to_string()),
+    }
+}
+
+/// Runs an import that was started, from the place reached to its end, or until somebody pauses or cancels it.
+/// `seen` is called after every batch.
+///
+/// # Errors
+/// A file or settings that cannot be used end the import as failed. Other errors leave it running: run it again.
+pub async fn run(
+    ctx: &Ctx,
+    store: &Store,
+    import: Id<kind::Import>,
+    job: Job<'_>,
+    mut seen: impl FnMut(&Progress),
+) -> Result<Progress, ImportError> {
+    match run_batches(ctx, store, import, job, &mut seen).await {
+        Ok(true) => end(ctx, store, import, State::Done, None).await,
+        Ok(false) => now_at(ctx, store, import).await,
+        Err(error @ (ImportError::Source(_) | ImportError::Settings(_))) => {
+            end(ctx, store, import, State::Failed, Some(&error.to_string())).await?;
+            Err(error)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// `true` when the file was read to its end; `false` when somebody else has moved the import on.
+async fn run_batches(
+    ctx: &Ctx,
+    store: &Store,
+    import: Id<kind::Import>,
+    job: Job<'_>,
+    seen: &mut impl FnMut(&Progress),
+) -> Result<bool, ImportError> {
+    let keyring = store.keys.keyring(ctx.account).await?;
+    let mut tx = store.db.write().await?;
+    let row = rows::find_for_change(&mut tx, ctx.account, import).await?.ok_or(ImportError::Missing)?;
+    let settings = stage::open(&keyring, &row)?;
+    let format = stage::format_of(&row)?;
+    let plan = Plan::new(&settings, &field::all(ctx, &mut tx).await?)?;
+    let reject_file = match row.reject_file_id {
+        Some(id) => Id::from_uuid(id),
+        None => begin_rejects(ctx, &mut tx, &keyring, &settings).await?,
+    };
+    let Some(epoch) = rows::take_over(&mut tx, ctx.account, import, reject_file, ctx.now()).await? else {
+        return Ok(false);
+    };
+    tx.commit().await?;
+
+    let cursor: Cursor = serde_json::from_str(&row.cursor).map_err(|_| ImportError::Damaged)?;
+    let reader = FileReader::open(store, ctx.account, Id::from_uuid(row.file_id)).await?;
+    let mut feed = Feed::new(ctx, format, settings.headings.clone(), Sieve::new(plan), keyring);
+    feed.skip = cursor.row;
+    feed.locale = settings.locale;
+    // One batch waits while one is written and one is made: three in memory.
+    let (to, mut from) = mpsc::channel(1);
+    let reading = tokio::task::spawn_blocking(move || feed.run(reader, &to));
+    let writer = Writer { ctx, store, import, epoch, settings: &settings, actor: &row.actor, reject_file, job };
+    let mut rows_done = row.rows_done;
+    while let Some(work) = from.recv().await {
+        rows_done += work.counts.rows;
+        match writer.write(&work, rows_done).await? {
+            Some(progress) => seen(&progress),
+            None => return Ok(false),
+        }
+    }
+    reading.await.map_err(|_| ImportError::Cut)??;
+    Ok(true)
+}
+
+async fn begin_rejects(
+    ctx: &Ctx,
+    tx: &mut Tx,
+    keyring: &letterkeep_vault::Keyring,
+    settings: &Settings,
+) -> Result<Id<kind::File>, ImportError> {
+    let id = ctx.new_id::<kind::File>();
+    file::begin_in(ctx, tx, keyring, id, "rejects.csv").await?;
+    let heading = RejectRows::heading(&settings.headings, settings.locale);
+    file::append_in(ctx, tx, keyring, id, heading.bytes(), false).await?;
+    Ok(id)
+}
+
+struct Writer<'a> {
+    ctx: &'a Ctx,
+    store: &'a Store,
+    import: Id<kind::Import>,
+    epoch: i64,
+    settings: &'a Settings,
+    actor: &'a str,
+    reject_file: Id<kind::File>,
+    job: Job<'a>,
+}
+
+impl Writer<'_> {
+    /// Writes a batch; `None` if the import has moved on to another run or state.
+    async fn write(&self, work: &Work, rows_done: i64) -> Result<Option<Progress>, ImportError> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.try_write(work, rows_done).await {
+                Err(ImportError::Store(error)) if tries < TRIES && (error.is_conflict() || error.is_transient()) => {}
+                done => return done,
+            }
+        }
+    }
+
+    async fn try_write(&self, work: &Work, rows_done: i64) -> Result<Option<Progress>, ImportError> {
+        let Self { ctx, store, import, settings, actor, .. } = *self;
+        // Asked for every batch: the key may be rotated while a long import runs.
+        let keyring = store.keys.keyring(ctx.account).await?;
+        let mut tx = store.db.write().await?;
+        let mut counts = work.counts;
+        let target = batch::Target { ctx, keyring: &keyring, settings, import, actor };
+        batch::write(&mut tx, &target, &work.prepared, &mut counts).await?;
+        if !work.rejects.is_empty() {
+            file::append_in(ctx, &mut tx, &keyring, self.reject_file, work.rejects.bytes(), false).await?;
+        }
+        let total = estimate(rows_done, work);
+        let cursor = stage::text(&Cursor { row: work.last_row });
+        let mine = rows::advance(&mut tx, ctx.account, import, self.epoch, &counts, Some(total), &cursor).await?;
+        let leased = match self.job {
+            Some(job) => queue::extend(&mut tx, job, ctx.now().plus(LEASE)).await?,
+            None => true,
+        };
+        if !mine || !leased {
+            return Ok(None);
+        }
+        let row = rows::find(&mut tx, ctx.account, import).await?.ok_or(ImportError::Missing)?;
+        tx.commit().await?;
+        Ok(Some(Progress::of(&row, ctx.now())?))
+    }
+}
+
+/// Rows in the whole file, if the rest is like what was read.
+fn estimate(rows_done: i64, work: &Work) -> i64 {
+    if work.place.done == 0 {
+        return rows_done;
+    }
+    let rows = rows_done as f64 * work.place.of as f64 / work.place.done as f64;
+    (rows as i64).max(rows_done)
+}
+
+/// Ends an import: closes the file of refused rows, or removes it if it is empty, and removes the uploaded file.
+pub(super) async fn end(
+    ctx: &Ctx,
+    store: &Store,
+    import: Id<kind::Import>,
+    state: State,
+    problem: Option<&str>,
+) -> Result<Progress, ImportError> {
+    let keyring = store.keys.keyring(ctx.account).await?;
+    let mut tx = store.db.write().await?;
+    let row = rows::find_for_change(&mut tx, ctx.account, import).await?.ok_or(ImportError::Missing)?;
+    let before = State::from_name(&row.state);
+    if before.is_some_and(State::has_ended) {
+        return Ok(Progress::of(&row, ctx.now())?);
+    }
+    let rejects = row.reject_file_id.map(Id::from_uuid);
+    if let Some(file) = rejects {
+        file::append_in(ctx, &mut tx, &keyring, file, &[], true).await?;
+    }
+    let unused = rejects.filter(|_| row.rejected + row.duplicate == 0);
+    if unused.is_some() {
+        rows::forget_rejects(&mut tx, ctx.account, import).await?;
+    }
+    if state == State::Done {
+        let total = Some(row.rows_done);
+        rows::advance(&mut tx, ctx.account, import, row.epoch, &Counts::default(), total, &row.cursor).await?;
+    }
+    rows::set_state(&mut tx, ctx.account, import, state.name(), problem, None, Some(ctx.now())).await?;
+    record_end(ctx, &mut tx, &row, state).await?;
+    tx.commit().await?;
+    // What is not needed any more is not kept; a crash in between leaves a sealed file that the sweep finds.
+    // A file that failed at its first batch may only need another encoding.
+    if state != State::Failed || row.rows_done > 0 {
+        file::delete(store, ctx.account, Id::from_uuid(row.file_id)).await?;
+    }
+    if let Some(file) = unused {
+        file::delete(store, ctx.account, file).await?;
+    }
+    now_at(ctx, store, import).await
+}
+
+async fn record_end(ctx: &Ctx, tx: &mut Tx, row: &ImportRow, state: State) -> Result<(), ImportError> {
+    let detail = serde_json::json!({
+        "rows": row.rows_done, "created": row.created, "updated": row.updated, "unchanged": row.unchanged,
+        "duplicate": row.duplicate, "rejected": row.rejected,
+    });
+    let import = Id::<kind::Import>::from_uuid(row.import_id).to_string();
+    let action = format!("import.{}", state.name());
+    audit::append(ctx, tx, Event { action: &action, object: &import, detail: &detail.to_string() }).await?;
+    Ok(())
+}
+
+async fn now_at(ctx: &Ctx, store: &Store, import: Id<kind::Import>) -> Result<Progress, ImportError> {
+    let mut tx = store.db.read().await?;
+    let row = rows::find(&mut tx, ctx.account, import).await?.ok_or(ImportError::Missing)?;
+    Ok(Progress::of(&row, ctx.now())?)
+}
