@@ -39,7 +39,9 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
         findings.push(Finding::new(path, line, text));
     }
     let mut used = literals(tree);
-    used.starts.extend(calls(tree, "named(").into_iter().map(|(_, _, prefix)| format!("{prefix}-")));
+    for opening in ["named(", "named_if_known("] {
+        used.starts.extend(calls(tree, opening).into_iter().map(|(_, _, prefix)| format!("{prefix}-")));
+    }
     let referred: BTreeSet<&String> = german.values().chain(english.values()).flat_map(|m| &m.references).collect();
     for (key, message) in &english {
         let id = key.split('.').next().unwrap_or(key);
