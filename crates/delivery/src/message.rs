@@ -178,7 +178,8 @@ fn mailto(address: &EmailAddress) -> String {
         if byte.is_ascii_alphanumeric() || b"-._@+".contains(&byte) {
             text.push(char::from(byte));
         } else {
-            text.push_str(&format!("%{byte:02X}"));
+            text.push('%');
+            text.extend([byte >> 4, byte & 15].map(|half| char::from(b"0123456789ABCDEF"[usize::from(half)])));
         }
         text
     })
@@ -290,7 +291,7 @@ mod tests {
                 prop_assert!(line.len() <= LINE + 1);
                 prop_assert!(!line.starts_with(b"."));
                 prop_assert!(line.is_empty() || line.ends_with(b"\r"));
-                prop_assert_eq!(line.iter().filter(|byte| **byte == b'\r').count(), usize::from(!line.is_empty()));
+                prop_assert_eq!(line.iter().position(|byte| *byte == b'\r'), line.len().checked_sub(1));
             }
             prop_assert!(wire.iter().all(|byte| matches!(byte, b'\r' | b'\n' | b'\t' | b' '..=b'~')));
             let header_end = wire.windows(4).position(|four| four == b"\r\n\r\n").unwrap();

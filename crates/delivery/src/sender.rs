@@ -36,9 +36,9 @@ pub use count::Progress;
 use scribe::Notes;
 
 /// How long a recipient is held; prolonged while the worker lives.
-pub const LEASE: Duration = Duration::from_secs(60);
+pub const LEASE: Duration = Duration::from_mins(1);
 /// How long the job is held; prolonged with the recipients' leases.
-const JOB_LEASE: Duration = Duration::from_secs(120);
+const JOB_LEASE: Duration = Duration::from_mins(2);
 /// How often the worker looks whether somebody has paused or cancelled the sending.
 const LOOK: Duration = Duration::from_millis(500);
 /// Messages that are ready and wait for a connection.
@@ -124,6 +124,10 @@ pub(crate) struct Run {
     most_connections: usize,
     /// Connections that have not been given up in this pass.
     connections: AtomicUsize,
+    /// Whether the relay was reached in this pass.
+    reached: AtomicBool,
+    /// Why it was not, the last time.
+    unreachable: StdMutex<Option<String>>,
     count: count::Count,
     stop: AtomicBool,
     /// Why it stopped, if not by somebody's wish.
@@ -279,6 +283,8 @@ async fn equip(
         per_minute: relay.per_destination_per_minute,
         most_connections: usize::from(relay.connections),
         connections: AtomicUsize::new(0),
+        reached: AtomicBool::new(false),
+        unreachable: StdMutex::new(None),
         count: count::Count::default(),
         stop: AtomicBool::new(false),
         trouble: StdMutex::new(None),
@@ -300,6 +306,7 @@ async fn pass(run: &Arc<Run>, progress: &(dyn Fn(Progress) + Send + Sync)) {
     drop(out);
     let mut carriers = JoinSet::new();
     run.connections.store(run.most_connections, Ordering::SeqCst);
+    run.reached.store(false, Ordering::SeqCst);
     for _ in 0..run.most_connections {
         carriers.spawn(carry::carry(run.clone(), source.clone(), notes.clone()));
     }
@@ -319,6 +326,11 @@ async fn pass(run: &Arc<Run>, progress: &(dyn Fn(Progress) + Send + Sync)) {
                 }
             }
         }
+    }
+    // A connection may end for want of messages while another one cannot be made: then nobody has noticed yet.
+    let unreachable = run.unreachable.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+    if let Some(reason) = unreachable.filter(|_| !run.reached.load(Ordering::SeqCst)) {
+        run.stop_with(reason);
     }
     // No connection is left: what is ready goes back.
     let mut rest = source.lock().await;

@@ -92,7 +92,7 @@ pub struct Timeouts {
 impl Default for Timeouts {
     /// RFC 5321 §4.5.3.2: 5 minutes for a command, 10 for the reply to a message.
     fn default() -> Self {
-        Self { connect: Duration::from_secs(30), command: Duration::from_secs(300), message: Duration::from_secs(600) }
+        Self { connect: Duration::from_secs(30), command: Duration::from_mins(5), message: Duration::from_mins(10) }
     }
 }
 
@@ -100,6 +100,6 @@ impl Timeouts {
     /// For somebody who waits in front of the screen.
     pub fn impatient() -> Self {
         let wait = Duration::from_secs(15);
-        Self { connect: wait, command: wait, message: Duration::from_secs(60) }
+        Self { connect: wait, command: wait, message: Duration::from_mins(1) }
     }
 }

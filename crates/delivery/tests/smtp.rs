@@ -1,5 +1,7 @@
 //! The SMTP client against the sink, over real sockets: replies, refusals, TLS, log-in, and servers that misbehave.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

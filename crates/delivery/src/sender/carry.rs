@@ -40,7 +40,10 @@ pub(super) async fn carry(run: Arc<Run>, source: Source, notes: Notes) {
     while !window.is_empty() {
         if connection.as_ref().is_none_or(|open| !open.is_usable()) && !run.stopped() {
             match Connection::open(&run.server, &run.trust).await {
-                Ok(open) => connection = Some(open),
+                Ok(open) => {
+                    run.reached.store(true, Ordering::SeqCst);
+                    connection = Some(open);
+                }
                 Err(error) => {
                     release(&run, &notes, window).await;
                     give_up(&run, &error);
@@ -66,6 +69,7 @@ pub(super) async fn carry(run: Arc<Run>, source: Source, notes: Notes) {
 }
 
 fn give_up(run: &Run, error: &SmtpError) {
+    *run.unreachable.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(error.to_string());
     if run.connections.fetch_sub(1, Ordering::SeqCst) == 1 {
         run.stop_with(error.to_string());
     } else {

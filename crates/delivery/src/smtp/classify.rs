@@ -64,9 +64,8 @@ pub fn verdict(stage: Stage, reply: &Reply) -> Verdict {
 
 fn failure(stage: Stage, enhanced: Option<Enhanced>) -> Failure {
     match enhanced {
-        Some(Enhanced(_, 7, _)) => Failure::SenderFault,
-        // 1.7 and 1.8: the sender's address; whatever is refused at MAIL FROM is about the sender too.
-        Some(Enhanced(_, 1, 7 | 8)) => Failure::SenderFault,
+        // Policy; 1.7 and 1.8, the sender's address; whatever is refused at MAIL FROM is about the sender too.
+        Some(Enhanced(_, 7, _) | Enhanced(_, 1, 7 | 8)) => Failure::SenderFault,
         _ if stage == Stage::Sender => Failure::SenderFault,
         // No such mailbox, system or syntax; moved without a new address; null MX (RFC 7505).
         Some(Enhanced(_, 1, 1 | 2 | 3 | 6 | 10)) => Failure::HardBounce,
@@ -81,7 +80,7 @@ fn failure(stage: Stage, enhanced: Option<Enhanced>) -> Failure {
 pub fn back_off(attempts: i64) -> Option<Duration> {
     const MINUTES: [u64; 9] = [5, 15, 30, 60, 120, 240, 480, 720, 1200];
     let index = usize::try_from(attempts.max(1) - 1).ok()?;
-    MINUTES.get(index).map(|minutes| Duration::from_secs(minutes * 60))
+    MINUTES.get(index).map(|minutes| Duration::from_mins(*minutes))
 }
 
 #[cfg(test)]
@@ -115,8 +114,8 @@ mod tests {
     #[test]
     fn gives_up_after_two_days() {
         let waits: Vec<Duration> = (1..).map_while(back_off).collect();
-        assert_eq!(waits[0], Duration::from_secs(300));
+        assert_eq!(waits[0], Duration::from_mins(5));
         let all: Duration = waits.iter().sum();
-        assert!(all > Duration::from_secs(47 * 3600) && all <= Duration::from_secs(48 * 3600));
+        assert!(all > Duration::from_hours(47) && all <= Duration::from_hours(48));
     }
 }

@@ -202,7 +202,7 @@ mod tests {
             let mut wire = String::new();
             for (number, line) in lines.iter().enumerate() {
                 let mark = if number + 1 == lines.len() { ' ' } else { '-' };
-                wire.push_str(&format!("{code}{mark}{line}\r\n"));
+                wire.extend([&code.to_string(), &String::from(mark), line, "\r\n"]);
             }
             let (reply, used) = whole(wire.as_bytes());
             prop_assert_eq!((reply.code, used, reply.lines.len()), (code, wire.len(), lines.len()));

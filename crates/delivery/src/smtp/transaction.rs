@@ -151,7 +151,6 @@ impl Connection {
             };
             let ready = if stage == Stage::Data { reply.code == 354 } else { reply.is_positive() };
             match (&refused, ready) {
-                (None, true) => {}
                 (None, false) => {
                     self.unclean = true;
                     refused = Some((stage, reply));
@@ -164,7 +163,7 @@ impl Connection {
                     self.stream.write(b".\r\n", Stage::Data, wait).await.map_err(|cut| cut.error)?;
                     self.stream.reply(Stage::Data, wait).await?;
                 }
-                (Some(_), _) => {}
+                (Some(_), _) | (None, true) => {}
             }
         }
         Ok(refused)

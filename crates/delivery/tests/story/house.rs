@@ -1,0 +1,163 @@
+//! What the stories stand on: an account with a domain, contacts, a relay that is the sink, and a campaign.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+
+use letterkeep_audience::permission::Source;
+use letterkeep_audience::{ContactRecord, Permission, TrackingConsent, contact, list, permission};
+use letterkeep_campaign::{Audience, Content, ContentInput, Format, Launched, When};
+use letterkeep_delivery::domain::{self, DomainKeys, DomainName, SendingDomain};
+use letterkeep_delivery::relay::{self, PasswordChange, RelayInput};
+use letterkeep_delivery::sender::Outbound;
+use letterkeep_delivery::sink::{Behaviour, Reaction, Sink, Taken};
+use letterkeep_delivery::smtp::{Security, Trust};
+use letterkeep_delivery::{LinkBase, report};
+use letterkeep_model::{Ctx, EmailAddress, Id, Locale, kind};
+use letterkeep_testkit::TestHouse;
+use letterkeep_vault::Keyring;
+
+pub(crate) struct Story<'a> {
+    pub(crate) house: &'a TestHouse,
+    pub(crate) ctx: Ctx,
+    pub(crate) keyring: Arc<Keyring>,
+    pub(crate) domain: SendingDomain,
+    pub(crate) list: Id<kind::List>,
+    pub(crate) taken: Arc<Mutex<Vec<Taken>>>,
+    pub(crate) outbound: Outbound,
+    pub(crate) sink: Sink,
+}
+
+/// The sink's reaction is told by the local part.
+fn react(to: &str) -> Reaction {
+    match to.split(['@', '-']).next().unwrap() {
+        "unknown" => Reaction::AnswerRecipient("550 5.1.1 no such user".into()),
+        "later" => Reaction::AnswerRecipient("450 4.2.1 greylisted".into()),
+        "policy" => Reaction::AnswerMessage("550 5.7.26 not aligned".into()),
+        "rcptcut" => Reaction::CloseAtRecipient,
+        "doubt" => Reaction::CloseAfterMessage,
+        _ => Reaction::Accept,
+    }
+}
+
+pub(crate) async fn story(house: &TestHouse, connections: u16, per_minute: u32) -> Story<'_> {
+    let (account, keyring) = house.account().await;
+    let ctx = house.system(account);
+    let taken = Arc::new(Mutex::new(Vec::new()));
+    let kept = taken.clone();
+    let mut behaviour = Behaviour::accept_all(move |one| kept.lock().unwrap().push(one));
+    behaviour.react = Arc::new(react);
+    let sink = Sink::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), behaviour).await.unwrap();
+    let keys = DomainKeys::generate(&ctx).await.unwrap();
+    let mut tx = house.store.db.write().await.unwrap();
+    let name = DomainName::parse("Bäckerei.example").unwrap();
+    let domain = domain::add(&ctx, &mut tx, &keyring, &name, keys).await.unwrap();
+    let list = list::create(&ctx, &mut tx, "Customers", "").await.unwrap();
+    let input = RelayInput {
+        host: "127.0.0.1".into(),
+        port: sink.address().port(),
+        security: Security::None,
+        user_name: String::new(),
+        password: PasswordChange::Clear,
+        connections,
+        per_destination_per_minute: per_minute,
+    };
+    relay::save(&ctx, &mut tx, &keyring, input).await.unwrap();
+    tx.commit().await.unwrap();
+    let base = LinkBase::new(&"https://mail.example.org".parse().unwrap()).unwrap();
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let trust = Trust::only(made.cert.pem().as_bytes()).unwrap();
+    let outbound = Outbound::new(base, trust, "mail.example.org".into());
+    Story { house, ctx, keyring, domain, list, taken, outbound, sink }
+}
+
+impl Story<'_> {
+    pub(crate) async fn contacts(&self, names: &[&str], permission: Permission, track: bool) -> Vec<Id<kind::Contact>> {
+        let mut tx = self.house.store.db.write().await.unwrap();
+        let mut ids = Vec::new();
+        for name in names {
+            let record = serde_json::json!({"email": format!("{name}@example.com"), "first_name": "Jörg <b>"});
+            let record: ContactRecord = serde_json::from_value(record).unwrap();
+            let new = contact::NewRecord { record, permission, source: Source::Manual, evidence: None };
+            let id = contact::create(&self.ctx, &mut tx, &self.keyring, &new).await.unwrap();
+            if track {
+                let given = TrackingConsent::Given;
+                permission::set_tracking(&self.ctx, &mut tx, &self.keyring, id, given, Source::Manual, None)
+                    .await
+                    .unwrap();
+            }
+            ids.push(id);
+        }
+        for piece in ids.chunks(200) {
+            list::add(&self.ctx, &mut tx, self.list, piece).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        ids
+    }
+
+    pub(crate) fn content(source: &str) -> Content {
+        Content::parse(ContentInput {
+            subject: "Grüße an {{ first_name }}".into(),
+            preheader: "Frisch".into(),
+            from_name: "Bäckerei \"Müller\"".into(),
+            from_address: EmailAddress::parse("news@bäckerei.example").unwrap(),
+            reply_to: None,
+            postal_address: "Weg 1\n12345 Ort".into(),
+            format: Format::Html,
+            source: source.into(),
+            text: None,
+            locale: Locale::De,
+        })
+        .unwrap()
+    }
+
+    pub(crate) async fn campaign(&self) -> Id<kind::Campaign> {
+        let source = "<html><body><p>Hallo {{ first_name }}</p><p><a href=\"https://shop.example/brot?a=1&amp;b=2\">Brot</a> \
+                      <a href=\"{{ unsubscribe_url }}\">Abmelden</a></p><p>{{ postal_address }}</p></body></html>";
+        let audience = Audience { lists: vec![self.list], ..Audience::default() };
+        let mut tx = self.house.store.db.write().await.unwrap();
+        let content = Self::content(source);
+        let made =
+            letterkeep_campaign::create(&self.ctx, &mut tx, &self.keyring, "News", &content, audience).await.unwrap();
+        tx.commit().await.unwrap();
+        made.id
+    }
+
+    pub(crate) async fn launch(&self) -> Id<kind::CampaignActivity> {
+        let campaign = self.campaign().await;
+        let known = contact::MERGE_NAMES.iter().map(|name| (*name).to_owned()).collect();
+        let mut tx = self.house.store.db.write().await.unwrap();
+        let launched = letterkeep_campaign::launch(&self.ctx, &mut tx, &self.keyring, campaign, When::Now, &known);
+        let launched = launched.await.unwrap();
+        tx.commit().await.unwrap();
+        match launched {
+            Launched::Begun(activity) => activity,
+            Launched::Waiting(at) => panic!("waits until {at}"),
+        }
+    }
+
+    pub(crate) async fn report(&self, activity: Id<kind::CampaignActivity>) -> report::Report {
+        let mut tx = self.house.store.db.read().await.unwrap();
+        report::report(&self.ctx, &mut tx, activity).await.unwrap()
+    }
+
+    /// How often each recipient's message was taken.
+    pub(crate) fn taken_by_recipient(&self) -> BTreeMap<String, usize> {
+        let mut counts = BTreeMap::new();
+        for to in self.taken.lock().unwrap().iter().flat_map(|taken| &taken.to) {
+            *counts.entry(to.clone()).or_default() += 1;
+        }
+        counts
+    }
+}
+
+/// The sum of all states.
+pub(crate) fn sum(report: &report::Report) -> i64 {
+    report.planned
+        + report.under_way
+        + report.accepted
+        + report.deferred
+        + report.failed
+        + report.in_doubt
+        + report.skipped
+}
