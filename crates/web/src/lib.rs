@@ -60,6 +60,7 @@ fn routes() -> access::Routes {
         .and(page::profile::routes())
         .and(page::sessions::routes())
         .and(page::sign_up::routes())
+        .and(page::tracking::routes())
         .and(page::users::routes())
         .and(page::welcome::routes())
 }

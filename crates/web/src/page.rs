@@ -16,6 +16,7 @@ pub(crate) mod preference;
 pub(crate) mod profile;
 pub(crate) mod sessions;
 pub(crate) mod sign_up;
+pub(crate) mod tracking;
 pub(crate) mod users;
 pub(crate) mod welcome;
 
@@ -35,6 +36,7 @@ pub struct Page {
     status: StatusCode,
     narrow: bool,
     bare: bool,
+    alone: bool,
     body: Markup,
 }
 
@@ -52,6 +54,7 @@ impl Page {
             status: StatusCode::OK,
             narrow: false,
             bare: false,
+            alone: false,
             body: PreEscaped(String::new()),
         }
     }
@@ -107,6 +110,12 @@ impl Page {
     /// The body brings its own `h1`.
     pub fn bare(mut self) -> Self {
         self.bare = true;
+        self
+    }
+
+    /// For readers who are no users: no navigation, nothing to log in to.
+    pub fn alone(mut self) -> Self {
+        self.alone = true;
         self
     }
 
@@ -168,7 +177,7 @@ impl Page {
                         }
                         (nav::bottom_bar(frame, self.section))
                     } @else {
-                        div class="public" { (nav::public_bar(frame)) (main) (nav::footer(frame)) }
+                        div class="public" { @if !self.alone { (nav::public_bar(frame)) } (main) (nav::footer(frame)) }
                     }
                     div id="announcer" class="visually-hidden" role="status" aria-live="polite" {}
                 }

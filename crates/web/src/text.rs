@@ -24,7 +24,7 @@ macro_rules! subjects {
     };
 }
 
-subjects!["shell", "problem", "organisation", "entry", "people"];
+subjects!["shell", "problem", "organisation", "entry", "people", "sending"];
 
 static GERMAN: LazyLock<FluentBundle<FluentResource>> = LazyLock::new(|| bundle(Locale::De));
 static ENGLISH: LazyLock<FluentBundle<FluentResource>> = LazyLock::new(|| bundle(Locale::En));
