@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to its terminal")]
 
 mod bench;
+mod example_contacts;
 mod fuzz;
 mod install;
 mod postgres;
@@ -51,6 +52,8 @@ enum Verb {
         #[arg(long, default_value_t = 60)]
         seconds: u32,
     },
+    /// Write the example files of contacts anew
+    ExampleContacts,
     /// Run a private PostgreSQL for tests until Ctrl-C and print the line to export
     Postgres,
 }
@@ -72,6 +75,7 @@ fn run(verb: &Verb) -> Result<ExitCode> {
         Verb::Vendor { check } => vendor::run(*check),
         Verb::Bench { filter } => bench::run(filter.as_deref()),
         Verb::Fuzz { target, seconds } => fuzz::run(target.as_deref(), *seconds),
+        Verb::ExampleContacts => example_contacts::run(tools::root()),
         Verb::Postgres => postgres::foreground(),
     }
 }

@@ -1,4 +1,5 @@
 //! The import on both databases: a file in, contacts out, and every way in which it can be interrupted or taken back.
+#![expect(clippy::unwrap_used, reason = "a test that fails says where")]
 
 use letterkeep_audience::import::{
     self, DryRun, Existing, FileStream, ImportError, Preview, Progress, Settings, State, Target, stage, undo,
@@ -359,4 +360,28 @@ async fn settings_that_do_not_fit_are_refused() {
     assert!(refused(&|settings| settings.permission = Permission::Unsubscribed).await);
     assert!(refused(&|settings| settings.tracking = true).await, "no evidence");
     assert!(refused(&|settings| settings.time_zone = "Mars/Base".into()).await);
+}
+
+#[tokio::test]
+async fn the_example_files_are_imported() {
+    let house = TestHouse::sqlite().await;
+    let (account, keyring) = house.account().await;
+    let ctx = house.system(account);
+    let example = |name: &str| {
+        std::fs::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(name)).unwrap()
+    };
+    let asserted = |settings: &mut Settings| {
+        settings.evidence = "the column of the file".into();
+        settings.tracking_evidence = "the column of the file".into();
+    };
+    let (_, progress) = imported(&house, &ctx, &example("contacts.csv"), asserted).await;
+    assert_eq!(progress.rows_done, 10_040);
+    assert_eq!((progress.created, progress.duplicate, progress.rejected), (9_940, 40, 60));
+    let small = example("kontakte-windows-1252.csv");
+    let (_, progress) = imported(&house, &ctx, &small, |_| {}).await;
+    assert_eq!((progress.rows_done, progress.rejected), (60, 0));
+    let mut tx = house.store.db.read().await.unwrap();
+    let fields = letterkeep_audience::field::all(&ctx, &mut tx).await.unwrap();
+    assert!(fields.iter().any(|field| field.label == "Kundennummer"), "unknown columns became fields");
+    drop((tx, keyring));
 }

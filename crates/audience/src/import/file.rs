@@ -5,6 +5,7 @@
 //! Swapped, repeated or missing chunks are therefore refused, and so is a file that was cut off. A file counts only
 //! when it is complete; what a crash leaves behind is removed by [`sweep`].
 
+use std::fmt::Write as _;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ const KEPT: usize = 4;
 /// Characters of a file name that are kept.
 const NAME_CHARS: usize = 255;
 /// After this time an upload that is not complete has been given up.
-const ABANDONED: Duration = Duration::from_secs(24 * 3600);
+const ABANDONED: Duration = Duration::from_hours(24);
 
 /// Why a file cannot be stored or read.
 #[derive(Debug, thiserror::Error)]
@@ -139,7 +140,10 @@ impl FileWriter {
     pub async fn finish(mut self) -> Result<StoredFile, FileError> {
         self.seal(true).await?;
         let digest = std::mem::replace(&mut self.hash, Sha256::new()).finish();
-        let sha256 = digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let sha256 = digest.iter().fold(String::with_capacity(64), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        });
         let keyring = self.store.keys.keyring(self.ctx.account).await?;
         let name = Name { name: self.name.clone(), sha256: Some(sha256.clone()) };
         let sealed = keyring.seal_json(&column::FILE_NAME.slot(&self.id.uuid()), &name, self.ctx.entropy());

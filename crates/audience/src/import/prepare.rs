@@ -152,9 +152,11 @@ fn read_permission(cell: &str, asserted: Permission, at: usize) -> Result<Permis
             Ok(Permission::Explicit)
         }
         "implicit" | "implizit" | "bestandskunde" => Ok(Permission::Implicit),
-        "notset" | "none" | "unbekannt" | "unknown" | "keine" => Ok(Permission::NotSet),
+        // Who was asked elsewhere has not answered here.
+        "notset" | "none" | "unbekannt" | "unknown" | "keine" | "pendingconfirmation" | "pending" | "unbestaetigt" => {
+            Ok(Permission::NotSet)
+        }
         "unsubscribed" | "abgemeldet" | "optout" | "abbestellt" | "cleaned" => Ok(Permission::Unsubscribed),
-        "pendingconfirmation" | "pending" | "unbestaetigt" => Ok(Permission::NotSet),
         "temporaryhold" | "pausiert" => Ok(Permission::TemporaryHold),
         _ => Err(Reject::Permission(at + 1)),
     }

@@ -159,7 +159,9 @@ impl RejectRows {
         };
         rows.cell(number, true);
         rows.cell(reason, false);
-        headings.iter().for_each(|heading| rows.cell(heading, false));
+        for heading in headings {
+            rows.cell(heading, false);
+        }
         rows.text.extend_from_slice(b"\r\n");
         rows
     }

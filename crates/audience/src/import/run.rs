@@ -24,7 +24,7 @@ pub const JOB: &str = "import.run";
 /// How often a batch is tried again when somebody else changed the same contacts.
 const TRIES: u32 = 5;
 /// How long a job is held from each batch on.
-const LEASE: Duration = Duration::from_secs(300);
+const LEASE: Duration = Duration::from_mins(5);
 
 /// What an import's jobs carry.
 #[derive(serde::Serialize, serde::Deserialize)]
@@ -54,8 +54,10 @@ pub async fn perform(ctx: &Ctx, store: &Store, job: &ClaimedJob) -> Outcome {
     };
     match done {
         // What went wrong with the file stands with the import, where the user sees it.
-        Ok(()) | Err(ImportError::State(..) | ImportError::Missing) => Outcome::Done,
-        Err(ImportError::Source(_) | ImportError::Settings(_)) => Outcome::Done,
+        Ok(())
+        | Err(ImportError::State(..) | ImportError::Missing | ImportError::Source(_) | ImportError::Settings(_)) => {
+            Outcome::Done
+        }
         Err(error) => Outcome::Retry(error.to_string()),
     }
 }

@@ -27,7 +27,7 @@ pub const JOB: &str = "import.undo";
 const BATCH: i64 = 1000;
 /// Lists and tags that are looked at.
 const MEMBERSHIPS: i64 = 10_000;
-const LEASE: Duration = Duration::from_secs(300);
+const LEASE: Duration = Duration::from_mins(5);
 
 /// What an undo did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -277,10 +277,8 @@ impl Batch<'_> {
 impl Cursor {
     /// After a batch of a list or tag: on with the same one, or with the next.
     fn go_on(&mut self, current: Uuid, last: Option<Uuid>) {
-        match last {
-            Some(last) => (self.of, self.after) = (current, last),
-            None => (self.of, self.after) = (Uuid::from_u128(current.as_u128().saturating_add(1)), Uuid::nil()),
-        }
+        let next = || (Uuid::from_u128(current.as_u128().saturating_add(1)), Uuid::nil());
+        (self.of, self.after) = last.map_or_else(next, |last| (current, last));
     }
 }
 
@@ -293,7 +291,7 @@ impl Previous {
     }
 }
 
-const DAY: Duration = Duration::from_secs(24 * 3600);
+const DAY: Duration = Duration::from_hours(24);
 
 /// The smallest id of that instant.
 fn edge(instant: Timestamp) -> Uuid {

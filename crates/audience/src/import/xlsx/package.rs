@@ -111,6 +111,7 @@ impl<R: Read> BufRead for Bounded<R> {
 pub(super) struct Part<R: Read> {
     reader: Reader<Bounded<R>>,
     depth: usize,
+    size: u64,
 }
 
 impl<R: Read> Part<R> {
@@ -137,17 +138,22 @@ impl<R: Read> Part<R> {
         Ok(event)
     }
 
+    /// Decompressed bytes in all, as the archive claims.
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
     /// Decompressed bytes read so far.
     pub(super) fn position(&self) -> u64 {
         self.reader.get_ref().total()
     }
 }
 
-/// Opens a part; `None` if the archive has none of that name. Yields its decompressed size as the archive claims it.
+/// Opens a part; `None` if the archive has none of that name.
 pub(super) fn open<'a, R: Read + Seek>(
     archive: &'a mut ZipArchive<R>,
     name: &str,
-) -> Result<Option<(Part<ZipFile<'a, R>>, u64)>, SourceError> {
+) -> Result<Option<Part<ZipFile<'a, R>>>, SourceError> {
     let Some(index) = archive.index_for_name(name) else { return Ok(None) };
     let entry = archive.by_index(index).map_err(|error| super::zip_error(&error))?;
     let (compressed, size) = (entry.compressed_size(), entry.size());
@@ -157,7 +163,7 @@ pub(super) fn open<'a, R: Read + Seek>(
     let bounded = Bounded { entry, buffer: vec![0; 32 * 1024], start: 0, end: 0, compressed, total: 0, event: 0 };
     let mut reader = Reader::from_reader(bounded);
     reader.config_mut().check_end_names = true;
-    Ok(Some((Part { reader, depth: 0 }, size)))
+    Ok(Some(Part { reader, depth: 0, size }))
 }
 
 /// The value of an attribute, with its predefined entities resolved.
@@ -205,7 +211,7 @@ impl Workbook {
     pub(super) fn read<R: Read + Seek>(archive: &mut ZipArchive<R>) -> Result<Self, SourceError> {
         let mut buffer = Vec::new();
         let (mut relation, mut from_1904) = (None, false);
-        let Some((mut part, _)) = open(archive, "xl/workbook.xml")? else {
+        let Some(mut part) = open(archive, "xl/workbook.xml")? else {
             return Err(SourceError::Workbook("it has no workbook; is it another kind of file with the ending .xlsx?"));
         };
         loop {
@@ -223,14 +229,15 @@ impl Workbook {
         }
         drop(part);
         let mut sheet = None;
-        if let (Some(relation), Some((mut part, _))) = (relation, open(archive, "xl/_rels/workbook.xml.rels")?) {
+        if let (Some(relation), Some(mut part)) = (relation, open(archive, "xl/_rels/workbook.xml.rels")?) {
             loop {
                 match part.next(&mut buffer)? {
-                    Event::Start(tag) | Event::Empty(tag) if tag.local_name().into_inner() == "Relationship" => {
-                        if attribute(&tag, "Id")?.as_deref() == Some(&relation) {
-                            sheet = attribute(&tag, "Target")?;
-                            break;
-                        }
+                    Event::Start(tag) | Event::Empty(tag)
+                        if tag.local_name().into_inner() == "Relationship"
+                            && attribute(&tag, "Id")?.as_deref() == Some(&relation) =>
+                    {
+                        sheet = attribute(&tag, "Target")?;
+                        break;
                     }
                     Event::Eof => break,
                     _ => {}

@@ -19,7 +19,7 @@ impl SharedStrings {
         let mut buffer = Vec::new();
         // Phonetic hints (`rPh`) stand beside the text and are not part of it.
         let (mut in_text, mut in_hint) = (false, false);
-        let Some((mut part, _)) = open(archive, "xl/sharedStrings.xml")? else { return Ok(strings) };
+        let Some(mut part) = open(archive, "xl/sharedStrings.xml")? else { return Ok(strings) };
         loop {
             match part.next(&mut buffer)? {
                 Event::Start(tag) => match tag.local_name().into_inner() {

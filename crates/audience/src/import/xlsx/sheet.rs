@@ -34,9 +34,10 @@ pub(super) fn read_rows<R: Read + Seek>(
     strings: &SharedStrings,
     visit: &mut dyn FnMut(&mut Row, Place) -> ControlFlow<()>,
 ) -> Result<(), SourceError> {
-    let Some((mut part, size)) = open(archive, &workbook.sheet)? else {
+    let Some(mut part) = open(archive, &workbook.sheet)? else {
         return Err(SourceError::Workbook("its first sheet is missing"));
     };
+    let size = part.size();
     let mut buffer = Vec::new();
     let mut row = Row::default();
     let mut number = 0;

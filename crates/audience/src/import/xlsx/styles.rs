@@ -21,7 +21,7 @@ impl Styles {
         let mut own_dates = HashSet::new();
         let mut in_cell_formats = false;
         let mut buffer = Vec::new();
-        let Some((mut part, _)) = open(archive, "xl/styles.xml")? else { return Ok(Self { dates }) };
+        let Some(mut part) = open(archive, "xl/styles.xml")? else { return Ok(Self { dates }) };
         loop {
             match part.next(&mut buffer)? {
                 Event::Start(tag) | Event::Empty(tag) => match tag.local_name().into_inner() {
