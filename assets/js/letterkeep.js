@@ -39,7 +39,7 @@ function announce(text) {
 // A form is sent once: a second click while the answer is on its way does nothing.
 document.addEventListener("submit", (event) => {
   const form = event.target;
-  if (form.method !== "post" || form.hasAttribute("hx-post")) return;
+  if (form.method !== "post" || form.hasAttribute("hx-post") || form.dataset.again) return;
   if (form.dataset.sent === "yes") {
     event.preventDefault();
     return;

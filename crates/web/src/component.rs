@@ -2,6 +2,7 @@
 //! whatever [`Speaks`](crate::text::Speaks) the reader's language.
 
 mod chart;
+mod choice;
 mod confirm;
 mod empty;
 mod field;
@@ -12,6 +13,7 @@ mod stat;
 mod table;
 
 pub use chart::{Bar, Series, bar_chart, line_chart, share_bar};
+pub use choice::{boxes, radios};
 pub use confirm::{Confirm, confirm};
 pub use empty::{Picture, empty};
 pub use field::{Choice, Fields, Input, check, csrf_field, error_summary, field, hidden, select, submit, text_area};

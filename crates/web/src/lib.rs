@@ -54,6 +54,10 @@ pub use visit::{Desk, Guest, GuestPost, Pending, PendingPost, Posted, Sent, Uplo
 fn routes() -> access::Routes {
     access::Routes::new()
         .and(page::audit::routes())
+        .and(page::contact::routes())
+        .and(page::contacts::routes())
+        .and(page::fields::routes())
+        .and(page::lists::routes())
         .and(page::log_in::routes())
         .and(page::organisation::routes())
         .and(page::preference::routes())
@@ -61,6 +65,8 @@ fn routes() -> access::Routes {
         .and(page::sessions::routes())
         .and(page::sign_up::routes())
         .and(page::tracking::routes())
+        .and(page::suppressions::routes())
+        .and(page::tags::routes())
         .and(page::users::routes())
         .and(page::welcome::routes())
 }

@@ -8,7 +8,12 @@ use crate::asset;
 use crate::frame::{Frame, add_cookies};
 use crate::text::t;
 
+mod audience;
 pub(crate) mod audit;
+pub(crate) mod contact;
+pub(crate) mod contacts;
+pub(crate) mod fields;
+pub(crate) mod lists;
 pub(crate) mod log_in;
 mod nav;
 pub(crate) mod organisation;
@@ -17,6 +22,8 @@ pub(crate) mod profile;
 pub(crate) mod sessions;
 pub(crate) mod sign_up;
 pub(crate) mod tracking;
+pub(crate) mod suppressions;
+pub(crate) mod tags;
 pub(crate) mod users;
 pub(crate) mod welcome;
 

@@ -25,6 +25,7 @@ macro_rules! subjects {
 }
 
 subjects!["shell", "problem", "organisation", "entry", "people", "sending"];
+subjects!["shell", "problem", "organisation", "entry", "people", "contacts", "lists", "fields"];
 
 static GERMAN: LazyLock<FluentBundle<FluentResource>> = LazyLock::new(|| bundle(Locale::De));
 static ENGLISH: LazyLock<FluentBundle<FluentResource>> = LazyLock::new(|| bundle(Locale::En));

@@ -22,6 +22,8 @@ pub enum Section {
     Tags,
     /// Custom fields.
     Fields,
+    /// Addresses that are never written to.
+    Suppressions,
     /// Campaigns and their reports.
     Campaigns,
     /// Sending domains.
@@ -58,6 +60,7 @@ const MAIN: &[Entry] = &[
     entry(Section::Lists, "/lists", "nav-lists", Action::ViewLists),
     entry(Section::Tags, "/tags", "nav-tags", Action::ViewLists),
     entry(Section::Fields, "/fields", "nav-fields", Action::ManageFields),
+    entry(Section::Suppressions, "/suppressions", "nav-suppressions", Action::ManageSuppressions),
     entry(Section::Imports, "/imports", "nav-imports", Action::ImportContacts),
 ];
 
