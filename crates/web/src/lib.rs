@@ -57,6 +57,7 @@ fn routes() -> access::Routes {
         .and(page::contact::routes())
         .and(page::contacts::routes())
         .and(page::fields::routes())
+        .and(page::import::routes())
         .and(page::lists::routes())
         .and(page::log_in::routes())
         .and(page::organisation::routes())

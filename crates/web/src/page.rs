@@ -13,6 +13,7 @@ pub(crate) mod audit;
 pub(crate) mod contact;
 pub(crate) mod contacts;
 pub(crate) mod fields;
+pub(crate) mod import;
 pub(crate) mod lists;
 pub(crate) mod log_in;
 mod nav;
@@ -21,9 +22,9 @@ pub(crate) mod preference;
 pub(crate) mod profile;
 pub(crate) mod sessions;
 pub(crate) mod sign_up;
-pub(crate) mod tracking;
 pub(crate) mod suppressions;
 pub(crate) mod tags;
+pub(crate) mod tracking;
 pub(crate) mod users;
 pub(crate) mod welcome;
 

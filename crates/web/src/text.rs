@@ -24,8 +24,7 @@ macro_rules! subjects {
     };
 }
 
-subjects!["shell", "problem", "organisation", "entry", "people", "sending"];
-subjects!["shell", "problem", "organisation", "entry", "people", "contacts", "lists", "fields"];
+subjects!["shell", "problem", "organisation", "entry", "people", "sending", "contacts", "lists", "fields", "import"];
 
 static GERMAN: LazyLock<FluentBundle<FluentResource>> = LazyLock::new(|| bundle(Locale::De));
 static ENGLISH: LazyLock<FluentBundle<FluentResource>> = LazyLock::new(|| bundle(Locale::En));

@@ -52,7 +52,7 @@ pub fn boxes(fields: &Fields, name: &str, legend: &str, choices: &[Choice], none
 fn group(fields: &Fields, name: &str, legend: &str, content: &Markup) -> Markup {
     let error = fields.error(name);
     html! {
-        fieldset class="field" aria-describedby=[error.map(|_| format!("{name}-error"))] {
+        fieldset class="field" aria-describedby=[error.as_ref().map(|_| format!("{name}-error"))] {
             legend { (legend) }
             (content)
             @if let Some(error) = error { p class="error" id={ (name) "-error" } { (error) } }

@@ -184,7 +184,8 @@ fn new_page(visit: &Visit, form: &Fields) -> Page {
 }
 
 fn options(visit: &Visit, form: &Fields) -> Markup {
-    let input = Input::text("options", &t!(visit, "fields-options")).help(t!(visit, "fields-options-help")).optional();
+    let label = t!(visit, "fields-options");
+    let input = Input::text("options", &label).help(t!(visit, "fields-options-help")).optional();
     text_area(visit, form, &input, 5, false)
 }
 
