@@ -10,6 +10,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use rustls::pki_types::CertificateDer;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
@@ -67,6 +68,7 @@ pub enum ListenError {
 pub struct Listener {
     tcp: TcpListener,
     tls: TlsAcceptor,
+    chain: Vec<CertificateDer<'static>>,
     limits: Limits,
 }
 
@@ -77,18 +79,24 @@ pub struct Peer(pub SocketAddr);
 impl Listener {
     /// Binds `address`.
     pub async fn bind(address: SocketAddr, certificate: Certificate, limits: Limits) -> Result<Self, ListenError> {
+        let chain = certificate.chain().to_vec();
         let tls = TlsAcceptor::from(certificate.server_config()?);
         let tcp = TcpListener::bind(address).await.map_err(|error| match error.kind() {
             std::io::ErrorKind::AddrInUse => ListenError::InUse(address),
             std::io::ErrorKind::PermissionDenied => ListenError::Permission(address),
             _ => ListenError::Other(address, error),
         })?;
-        Ok(Self { tcp, tls, limits })
+        Ok(Self { tcp, tls, chain, limits })
     }
 
     /// The address that is listened on; tells the port where 0 was asked for.
     pub fn address(&self) -> std::io::Result<SocketAddr> {
         self.tcp.local_addr()
+    }
+
+    /// The certificate chain that clients see.
+    pub fn chain(&self) -> &[CertificateDer<'static>] {
+        &self.chain
     }
 
     /// Serves until `stop` is done, then lets open requests end.
