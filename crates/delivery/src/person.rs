@@ -68,7 +68,7 @@ pub(crate) async fn open(
 }
 
 /// The merge keys that a template of this account may name.
-pub(crate) fn known(custom: &[CustomField]) -> BTreeSet<String> {
+pub fn known(custom: &[CustomField]) -> BTreeSet<String> {
     let custom = custom.iter().map(|field| field.merge_key.clone());
     MERGE_NAMES.iter().map(|name| (*name).to_owned()).chain(custom).collect()
 }

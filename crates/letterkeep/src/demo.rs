@@ -92,10 +92,10 @@ impl Summary {
             received.messages,
             received.held
         );
-        let settled = report.accepted + report.failed + report.skipped() + report.in_doubt;
+        let settled = report.accepted + report.failed + report.skipped + report.in_doubt;
         anyhow::ensure!(settled == report.recipients, "{settled} of {} recipients are settled", report.recipients);
-        anyhow::ensure!(report.unique_opens >= self.replayed.opens, "opens are missing from the report");
-        anyhow::ensure!(report.unique_clickers >= self.replayed.clicks, "clicks are missing from the report");
+        anyhow::ensure!(report.opens.unique >= self.replayed.opens, "opens are missing from the report");
+        anyhow::ensure!(report.clicks.unique >= self.replayed.clicks, "clicks are missing from the report");
         anyhow::ensure!(report.unsubscribes >= self.replayed.unsubscribes, "unsubscribes are missing from the report");
         Ok(())
     }
@@ -109,11 +109,11 @@ impl Summary {
             say(&format!("            rejected rows and reasons: {}", path.display()));
         }
         say(&format!("Messages    {} accepted, {} failed, {} skipped, {} in doubt", report.accepted, report.failed,
-            report.skipped(), report.in_doubt));
+            report.skipped, report.in_doubt));
         say(&format!("Signatures  {} of {} hold (mail-auth; RSA-2048 and Ed25519 on each message)", received.held,
             received.signatures));
-        say(&format!("Opens       {}", report.unique_opens));
-        say(&format!("Clicks      {}", report.unique_clickers));
+        say(&format!("Opens       {}", report.opens.unique));
+        say(&format!("Clicks      {}", report.clicks.unique));
         say(&format!("Unsubscribed {}", report.unsubscribes));
         say(&format!("Time        {seconds:.1} s"));
         say("");

@@ -4,9 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use letterkeep_account::{Blocklist, PasswordPolicy, Passwords};
+use letterkeep_delivery::LinkBase;
+use letterkeep_delivery::sender::Outbound;
+use letterkeep_delivery::smtp::Trust;
 use letterkeep_model::{Clock, Ctx, Entropy, Id, SystemClock, SystemEntropy, kind};
 use letterkeep_store::{Db, KeyStore, PostgresOptions, Schema, SqliteOptions, Store};
-use letterkeep_vault::{Passphrase, RootSource};
+use letterkeep_vault::{Passphrase, PasswordCost, RootSource};
 
 use crate::config::{Config, Database, PassphraseFrom, RootKey};
 
@@ -124,7 +128,36 @@ fn make_directory(path: &Path) -> anyhow::Result<()> {
     builder.create(path).with_context(|| format!("making the data directory {}", path.display()))
 }
 
-/// The pages and the API.
-pub(crate) fn router(_house: &House, _config: &Config) -> axum::Router {
-    axum::Router::new()
+/// The pages and what recipients' links lead to.
+pub(crate) fn router(house: &House, config: &Config) -> axum::Router {
+    let settings = letterkeep_web::Settings {
+        upload_bytes: usize::try_from(config.import_max_bytes).unwrap_or(usize::MAX),
+        ..letterkeep_web::Settings::new(&config.public_url)
+    };
+    letterkeep_web::router(letterkeep_web::House {
+        store: house.store.clone(),
+        clock: house.clock.clone(),
+        entropy: house.entropy.clone(),
+        passwords: passwords(),
+        settings: Arc::new(settings),
+    })
+}
+
+/// The password policy in force, and how passwords are hashed (OWASP: Argon2id, 19 MiB, two passes).
+pub(crate) fn passwords() -> Passwords {
+    Passwords::new(PasswordPolicy::nist(), Blocklist::packaged(), PasswordCost::M19T2)
+}
+
+/// What sending needs to know about this installation.
+pub(crate) fn outbound(config: &Config) -> anyhow::Result<Outbound> {
+    let url = config.public_url.parse().context("public_url")?;
+    let trust = Trust::system(None).or_else(|error| {
+        // A machine without certificate authorities can still hand mail to a relay on itself; any other refuses then.
+        tracing::warn!(%error, "relays cannot be trusted");
+        let own = std::fs::read(config.data.join("tls-certificate.pem")).unwrap_or_default();
+        Trust::only(&own)
+    })?;
+    let hello = config.public_url.trim_start_matches("https://");
+    let hello = hello.rsplit_once(':').map_or(hello, |(host, _)| host).to_owned();
+    Ok(Outbound::new(LinkBase::new(&url)?, trust, hello))
 }

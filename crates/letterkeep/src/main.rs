@@ -8,6 +8,7 @@
 //! [`Command`].
 
 mod command;
+mod demo;
 mod config;
 mod house;
 mod log;
@@ -50,6 +51,12 @@ Environment variables win over the configuration file, the command line over bot
 
 #[derive(Subcommand)]
 enum Command {
+    /// Show the whole job on fictional contacts: sign-up, import, campaign, report.
+    ///
+    /// Makes the data directory and keys if they are missing, starts the service and an SMTP sink on this machine, signs
+    /// up an organisation, imports 10,000 contacts, sends them a signed campaign, verifies every signature, and prints
+    /// what happened and how to log in. Then it serves on.
+    Demo(command::demo::Args),
     /// Make the data directory, the root key and the databases; overwrites nothing.
     Init,
     /// Run the service: pages, background work, sending.
@@ -94,6 +101,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     log::start(&config.log);
     runtime.block_on(async {
         match cli.command {
+            Command::Demo(args) => command::demo::run(config, args).await,
             Command::Init => command::init::run(&config).await,
             Command::Serve => command::serve::run(config).await,
             Command::Doctor => Ok(ExitCode::SUCCESS),

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use letterkeep_model::{Ctx, Timestamp};
+use letterkeep_audience::{field, import};
+use letterkeep_delivery::merge_keys;
+use letterkeep_delivery::sender::{self, Outbound};
+use letterkeep_model::{Ctx, Id, Timestamp, kind};
 use letterkeep_store::queue::{self, ClaimedJob, NewJob, Outcome};
 use letterkeep_store::rotation::{self, Progress, RotationError};
 use letterkeep_store::{Error, Store};
@@ -20,16 +23,23 @@ const WORKERS: usize = 3;
 
 /// Rotation of an account's key.
 const ROTATE: &str = "keys.rotate";
+/// Removal of what has expired.
+const SWEEP: &str = "service.sweep";
+/// How often that is done.
+const SWEEP_EVERY: Duration = Duration::from_hours(1);
 
 /// Runs jobs until `stop` turns true; ends when the jobs that run have ended.
-pub(crate) async fn run(house: House, stop: watch::Receiver<bool>) {
+pub(crate) async fn run(house: House, outbound: Outbound, stop: watch::Receiver<bool>) {
+    if let Err(error) = enqueue_sweep(&house.system(Id::NIL), &house.store).await {
+        tracing::error!(%error, "the hourly clean-up could not be planned");
+    }
     let house = Arc::new(house);
     let mut workers = tokio::task::JoinSet::new();
     for _ in 0..WORKERS {
-        let (house, mut stop) = (house.clone(), stop.clone());
+        let (house, outbound, mut stop) = (house.clone(), outbound.clone(), stop.clone());
         workers.spawn(async move {
             while !*stop.borrow() {
-                match run_one(&house).await {
+                match run_one(&house, &outbound).await {
                     Ok(true) => {}
                     Ok(false) => {
                         tokio::select! {
@@ -49,14 +59,14 @@ pub(crate) async fn run(house: House, stop: watch::Receiver<bool>) {
 }
 
 /// Claims one job and does it; `false` if none was due.
-pub(crate) async fn run_one(house: &House) -> Result<bool, Error> {
+pub(crate) async fn run_one(house: &House, outbound: &Outbound) -> Result<bool, Error> {
     let Some(job) = queue::claim(&house.store.db, house.clock.now(), LEASE).await? else { return Ok(false) };
     let ctx = house.system(job.account());
     tracing::info!(job = %job.job_id, kind = job.kind, attempt = job.attempts, request = %ctx.request, "job started");
     // In a task of its own, so that a handler that panics fails its job and not the worker.
     let task = tokio::spawn({
-        let (house, ctx, job) = (house.clone(), ctx.clone(), job.clone());
-        async move { perform(&house, &ctx, &job).await }
+        let (house, outbound, ctx, job) = (house.clone(), outbound.clone(), ctx.clone(), job.clone());
+        async move { perform(&house, &outbound, &ctx, &job).await }
     });
     let outcome = task.await.unwrap_or_else(|_| Outcome::Retry("the handler panicked; see the log".into()));
     match &outcome {
@@ -73,11 +83,65 @@ pub(crate) async fn run_one(house: &House) -> Result<bool, Error> {
     Ok(true)
 }
 
-async fn perform(house: &House, ctx: &Ctx, job: &ClaimedJob) -> Outcome {
+async fn perform(house: &House, outbound: &Outbound, ctx: &Ctx, job: &ClaimedJob) -> Outcome {
     match job.kind.as_str() {
+        "campaign.start" => begin(ctx, &house.store, job).await,
+        "delivery.run" => sender::run_job(&house.store, ctx, outbound, job, &|_| {}).await,
+        import::run::JOB | import::undo::JOB => import::run::perform(ctx, &house.store, job).await,
+        SWEEP => sweep(ctx, &house.store).await,
         ROTATE => rotate(ctx, &house.store).await,
         unknown => Outcome::Dead(format!("this version knows no job of kind {unknown}")),
     }
+}
+
+#[derive(serde::Deserialize)]
+struct Start {
+    campaign: Id<kind::Campaign>,
+}
+
+/// Begins a campaign whose time has come.
+async fn begin(ctx: &Ctx, store: &Store, job: &ClaimedJob) -> Outcome {
+    let Ok(Start { campaign }) = serde_json::from_str(&job.payload) else {
+        return Outcome::Dead("the job names no campaign".into());
+    };
+    let begun: anyhow::Result<()> = async {
+        let keyring = store.keys.keyring(ctx.account).await?;
+        let mut tx = store.db.write().await?;
+        let known = merge_keys(&field::all(ctx, &mut tx).await?);
+        letterkeep_campaign::begin(ctx, &mut tx, &keyring, campaign, &known).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+    .await;
+    match begun {
+        Ok(()) => Outcome::Done,
+        Err(error) => Outcome::Retry(error.to_string()),
+    }
+}
+
+/// Removes what has expired: unfinished sign-ups, old sessions and counters, files of broken uploads.
+async fn sweep(ctx: &Ctx, store: &Store) -> Outcome {
+    if let Err(error) = letterkeep_account::sweep(ctx, store).await {
+        return Outcome::Retry(error.to_string());
+    }
+    match import::file::sweep(ctx, store).await {
+        Ok(_) => Outcome::Again(ctx.now().plus(SWEEP_EVERY)),
+        Err(error) => Outcome::Retry(error.to_string()),
+    }
+}
+
+/// Makes sure that the hourly sweep is in the queue.
+async fn enqueue_sweep(ctx: &Ctx, store: &Store) -> Result<(), Error> {
+    let mut tx = store.db.write().await?;
+    let job = NewJob {
+        kind: SWEEP,
+        payload: "{}".into(),
+        run_at: ctx.now(),
+        dedup: Some(SWEEP.into()),
+        max_attempts: 1000,
+    };
+    queue::enqueue(ctx, &mut tx, job).await?;
+    tx.commit().await
 }
 
 async fn rotate(ctx: &Ctx, store: &Store) -> Outcome {

@@ -57,7 +57,8 @@ pub(crate) async fn serve(
     config: Config,
     stop: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
-    let jobs = tokio::spawn(worker::run(house.clone(), stop.clone()));
+    let outbound = crate::house::outbound(&config)?;
+    let jobs = tokio::spawn(worker::run(house.clone(), outbound, stop.clone()));
     let router = crate::house::router(&house, &config);
     let mut ends = stop.clone();
     listener

@@ -1,21 +1,22 @@
 //! The steps of somebody who starts with Letterkeep.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use letterkeep_account::sign_up::{self, SignUp};
-use letterkeep_account::{Client, Passwords, organisation};
+use letterkeep_account::{Client, organisation};
 use letterkeep_audience::import::{self, FileStream, Settings};
 use letterkeep_audience::{Permission, field, list};
-use letterkeep_campaign::{Audience, Content, ContentInput, Format, When, campaign, template};
-use letterkeep_delivery::relay::{self, PasswordChange, RelayInput, Security};
+use letterkeep_campaign::{self as campaign, Audience, Content, ContentInput, Format, When, template};
+use letterkeep_delivery::domain::{self, DomainName};
+use letterkeep_delivery::relay::{self, PasswordChange, RelayInput};
 use letterkeep_delivery::report::{self, Report};
-use letterkeep_delivery::{domain, ledger};
+use letterkeep_delivery::merge_keys;
+use letterkeep_delivery::smtp::Security;
 use letterkeep_model::{Ctx, EmailAddress, Id, Locale, Role, kind};
-use letterkeep_vault::{Keyring, Password, PasswordCost, Token, TotpSecret};
+use letterkeep_vault::{Keyring, Password, Token, TotpSecret};
 use tokio::io::AsyncWriteExt as _;
 
 use super::mailbox::Mailbox;
@@ -46,11 +47,7 @@ impl<'a> Journey<'a> {
     /// Signs up with a password of this run, proves the factor, keeps the recovery codes.
     pub(crate) async fn sign_up(house: &'a House) -> anyhow::Result<Self> {
         let ctx = Ctx::public(house.clock.clone(), house.entropy.clone(), Locale::De);
-        let passwords = Passwords::new(
-            letterkeep_account::PasswordPolicy::nist(),
-            letterkeep_account::Blocklist::packaged(),
-            PasswordCost::M19T2,
-        );
+        let passwords = crate::house::passwords();
         let client = Client::new(None, None, None);
         // Another run on the same data makes another organisation beside the first.
         let run = Token::generate(ctx.entropy()).text()[..6].to_lowercase().replace(['-', '_'], "x");
@@ -94,13 +91,13 @@ impl<'a> Journey<'a> {
         let mut wanted = organisation::find(ctx, &mut tx).await?.context("the account has a row")?;
         wanted.postal_address = POSTAL_ADDRESS.into();
         organisation::update(ctx, &mut tx, wanted).await?;
-        let sending = domain::add(ctx, &mut tx, &self.keyring, DOMAIN, &keys).await?;
+        let sending = domain::add(ctx, &mut tx, &self.keyring, &DomainName::parse(DOMAIN)?, keys).await?;
         let input = RelayInput {
             host: mailbox.address().ip().to_string(),
             port: mailbox.address().port(),
             security: Security::None,
             user_name: String::new(),
-            password: PasswordChange::Keep,
+            password: PasswordChange::Clear,
             connections: 8,
             per_destination_per_minute: 0,
         };
@@ -180,7 +177,7 @@ impl<'a> Journey<'a> {
             locale: Locale::De,
         })?;
         let mut tx = store.db.write().await?;
-        let known: BTreeSet<String> = field::known_keys(ctx, &mut tx).await?;
+        let known = merge_keys(&field::all(ctx, &mut tx).await?);
         let lists = list::all(ctx, &mut tx).await?;
         let audience = Audience { lists: lists.into_iter().map(|list| list.id).collect(), ..Audience::default() };
         let made = campaign::create(ctx, &mut tx, &self.keyring, "Herbstbrief 2026", &content, audience).await?;
@@ -197,12 +194,16 @@ impl<'a> Journey<'a> {
         let mut progress = Progress::start("sending", "messages", 0);
         loop {
             let mut tx = self.house.store.db.read().await?;
-            let now = ledger::progress(&self.ctx, &mut tx, activity).await?;
+            let now = report::report(&self.ctx, &mut tx, activity).await?;
             let row = campaign::find_activity(&self.ctx, &mut tx, &self.keyring, activity).await?;
             drop(tx);
-            progress.at(now.done() as u64, now.recipients as u64);
-            if row.is_some_and(|row| row.finished_at.is_some()) {
-                progress.finish(now.done() as u64);
+            let row = row.context("the sending is there")?;
+            let done = now.accepted + now.failed + now.skipped + now.in_doubt;
+            if row.frozen_at.is_some() {
+                progress.at(done as u64, now.recipients as u64);
+            }
+            if row.finished_at.is_some() {
+                progress.finish(done as u64);
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
