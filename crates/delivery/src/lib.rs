@@ -36,5 +36,5 @@ pub mod smtp;
 pub mod test_send;
 pub mod tracking;
 
-pub use person::known as merge_keys;
 pub use links::{CLICK_PATH, LinkBase, LinkBaseError, OPEN_PATH, UNSUBSCRIBE_PATH, VIEW_PATH};
+pub use person::known as merge_keys;

@@ -106,6 +106,7 @@ impl std::fmt::Debug for PassphraseFrom {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Log {
     pub(crate) json: bool,
+    /// Empty if nobody said: the command decides.
     pub(crate) level: String,
 }
 
@@ -296,7 +297,7 @@ impl Config {
             },
         };
         let level = match source.find("LETTERKEEP_LOG", file.log.level) {
-            None => "info".to_owned(),
+            None => String::new(),
             Some(found) if tracing_subscriber::EnvFilter::try_new(&found.value).is_err() => {
                 return Err(refuse(found, "log.level", "is not a level: use error, warn, info, debug or trace"));
             }

@@ -8,8 +8,8 @@
 //! [`Command`].
 
 mod command;
-mod demo;
 mod config;
+mod demo;
 mod house;
 mod log;
 mod worker;
@@ -61,6 +61,12 @@ enum Command {
     Init,
     /// Run the service: pages, background work, sending.
     Serve,
+    /// Import contacts from a CSV, TSV or XLSX file.
+    Import(command::import::Args),
+    /// Export contacts as CSV or JSON.
+    Export(command::export::Args),
+    /// List campaigns, send one.
+    Campaign(command::campaign::Args),
     /// Say what is misconfigured and how to mend it; changes nothing.
     Doctor,
     /// Replace keys while the service runs.
@@ -97,7 +103,11 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     if matches!(cli.command, Command::Doctor) {
         return Ok(runtime.block_on(command::doctor::run(loaded)));
     }
-    let config = loaded?;
+    let mut config = loaded?;
+    // Only a service that runs for days is followed by its log; commands speak for themselves.
+    if config.log.level.is_empty() {
+        config.log.level = if matches!(cli.command, Command::Serve) { "info" } else { "warn" }.into();
+    }
     log::start(&config.log);
     runtime.block_on(async {
         match cli.command {
@@ -105,6 +115,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Init => command::init::run(&config).await,
             Command::Serve => command::serve::run(config).await,
             Command::Doctor => Ok(ExitCode::SUCCESS),
+            Command::Import(args) => command::import::run(&config, args).await,
+            Command::Export(args) => command::export::run(&config, args).await,
+            Command::Campaign(args) => command::campaign::run(&config, args).await,
             Command::Keys(args) => command::keys::run(&config, args).await,
         }
     })

@@ -133,13 +133,8 @@ async fn sweep(ctx: &Ctx, store: &Store) -> Outcome {
 /// Makes sure that the hourly sweep is in the queue.
 async fn enqueue_sweep(ctx: &Ctx, store: &Store) -> Result<(), Error> {
     let mut tx = store.db.write().await?;
-    let job = NewJob {
-        kind: SWEEP,
-        payload: "{}".into(),
-        run_at: ctx.now(),
-        dedup: Some(SWEEP.into()),
-        max_attempts: 1000,
-    };
+    let job =
+        NewJob { kind: SWEEP, payload: "{}".into(), run_at: ctx.now(), dedup: Some(SWEEP.into()), max_attempts: 1000 };
     queue::enqueue(ctx, &mut tx, job).await?;
     tx.commit().await
 }

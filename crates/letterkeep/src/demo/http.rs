@@ -60,8 +60,7 @@ impl Visitor {
         self.sender.ready().await?;
         let answer = self.sender.send_request(request).await?;
         let status = answer.status().as_u16();
-        let location =
-            answer.headers().get("location").and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
+        let location = answer.headers().get("location").and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
         Limited::new(answer.into_body(), 1 << 20).collect().await.map_err(|error| anyhow::anyhow!(error))?;
         Ok(Answer { status, location })
     }

@@ -7,20 +7,20 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use letterkeep_account::sign_up::{self, SignUp};
 use letterkeep_account::{Client, organisation};
-use letterkeep_audience::import::{self, FileStream, Settings};
+use letterkeep_audience::import::{self, Settings};
 use letterkeep_audience::{Permission, field, list};
 use letterkeep_campaign::{self as campaign, Audience, Content, ContentInput, Format, When, template};
 use letterkeep_delivery::domain::{self, DomainName};
+use letterkeep_delivery::merge_keys;
 use letterkeep_delivery::relay::{self, PasswordChange, RelayInput};
 use letterkeep_delivery::report::{self, Report};
-use letterkeep_delivery::merge_keys;
 use letterkeep_delivery::smtp::Security;
 use letterkeep_model::{Ctx, EmailAddress, Id, Locale, Role, kind};
 use letterkeep_vault::{Keyring, Password, Token, TotpSecret};
-use tokio::io::AsyncWriteExt as _;
 
 use super::mailbox::Mailbox;
 use super::progress::Progress;
+use crate::command::import::write_rejects;
 use crate::config::Config;
 use crate::house::House;
 
@@ -149,12 +149,7 @@ impl<'a> Journey<'a> {
         let mut written = None;
         if let Some(rejects) = done.rejects {
             let path = config.data.join(format!("{id}-rejected.csv"));
-            let mut stream = FileStream::open(store, ctx.account, rejects).await?;
-            let mut file = private_file(&path).await?;
-            while let Some(piece) = stream.next().await? {
-                file.write_all(&piece).await?;
-            }
-            file.flush().await?;
+            write_rejects(ctx, store, rejects, &path).await?;
             written = Some(path);
         }
         Ok((done, written))
@@ -214,12 +209,4 @@ impl<'a> Journey<'a> {
         let mut tx = self.house.store.db.read().await?;
         Ok(report::report(&self.ctx, &mut tx, activity).await?)
     }
-}
-
-async fn private_file(path: &std::path::Path) -> anyhow::Result<tokio::fs::File> {
-    let mut options = tokio::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    options.mode(0o600);
-    options.open(path).await.with_context(|| format!("writing {}", path.display()))
 }

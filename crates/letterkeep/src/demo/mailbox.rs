@@ -5,13 +5,12 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use anyhow::Context as _;
 use letterkeep_delivery::sink::{Behaviour, Sink, Taken};
+use letterkeep_delivery::{CLICK_PATH, OPEN_PATH};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::verify::Verifier;
 
-/// Messages that wait for verification; a slower verifier slows the sink, not the memory.
-const WAITING: usize = 512;
 /// Every how many messages a recipient is kept to act later.
 const VISITOR_EVERY: usize = 7;
 
@@ -100,16 +99,20 @@ async fn verify(
 fn visits(message: &[u8]) -> Visits {
     let Some(message) = mail_parser::MessageParser::default().parse(message) else { return Visits::default() };
     let html = message.body_html(0).unwrap_or_default();
-    let addresses = |before: &str| {
-        html.split(before).skip(1).filter_map(|rest| rest.split('"').next()).map(|text| text.replace("&amp;", "&"))
-    };
     let unsubscribe = message
         .header_raw("List-Unsubscribe")
-        .and_then(|header| header.split('<').find_map(|part| part.split('>').next().filter(|a| a.starts_with("https:"))))
+        .and_then(|header| {
+            header.split('<').find_map(|part| part.split('>').next().filter(|a| a.starts_with("https:")))
+        })
         .map(ToOwned::to_owned);
-    Visits {
-        open: addresses("src=\"").find(|address| address.contains("/o/")),
-        click: addresses("href=\"").find(|address| address.contains("/c/")),
-        unsubscribe,
-    }
+    Visits { open: address(&html, "src=\"", OPEN_PATH), click: address(&html, "href=\"", CLICK_PATH), unsubscribe }
+}
+
+/// The first address after `before` that leads to `place`.
+fn address(html: &str, before: &str, place: &str) -> Option<String> {
+    html.split(before)
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .map(|text| text.replace("&amp;", "&"))
+        .find(|address| address.contains(place))
 }
