@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use letterkeep_account::sign_up::{self, SignUp};
 use letterkeep_account::{Client, organisation};
-use letterkeep_audience::import::{self, Settings};
+use letterkeep_audience::import::{self, Settings, Target};
 use letterkeep_audience::{Permission, field, list};
 use letterkeep_campaign::{self as campaign, Audience, Content, ContentInput, Format, When, template};
 use letterkeep_delivery::domain::{self, DomainName};
@@ -129,6 +129,8 @@ impl<'a> Journey<'a> {
             settings.lists = vec![customers];
             settings.permission = Permission::Explicit;
             settings.evidence = "Fictional contacts of the demonstration".into();
+            // A file that says nothing about measuring: everybody here is fictional, and nothing leaves this machine.
+            settings.tracking = !settings.mapping.contains(&Target::Tracking);
             settings.tracking_evidence = "Fictional contacts of the demonstration".into();
             settings.time_zone = "Europe/Berlin".into();
             settings

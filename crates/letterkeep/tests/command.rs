@@ -1,0 +1,154 @@
+//! The binary as somebody at a terminal meets it: the whole journey on both databases, and wrong uses.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use letterkeep_testkit::postgres::PostgresDatabase;
+
+fn letterkeep(dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_letterkeep"));
+    command.current_dir(dir);
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("LETTERKEEP_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn run(command: &mut Command) -> (bool, String) {
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    (status.success(), format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr)))
+}
+
+/// 300 contacts in the shape of the fictional file, a few of them bad.
+fn contacts(dir: &Path) -> std::path::PathBuf {
+    let mut text = "E-Mail,Vorname,Nachname,Firma,Ort\n".to_owned();
+    for number in 0..300 {
+        writeln!(text, "person{number}@example.com,Jörg,\"Müller, Nr. {number}\",Bäckerei,Köln").unwrap();
+    }
+    text.push_str("no address,Anna,Schmidt,,\nperson1@example.com,Jörg,Doppelt,,\nfew@example.com\n");
+    let path = dir.join("contacts.csv");
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+fn whole_journey(dir: &Path, database: Option<&str>) {
+    let contacts = contacts(dir);
+    let with_database = |mut command: Command| {
+        if let Some(url) = database {
+            command.env("LETTERKEEP_DATABASE_URL", url);
+        }
+        command
+    };
+    let mut demo = with_database(letterkeep(dir));
+    let (done, said) = run(demo.args(["demo", "--exit", "--listen", "127.0.0.1:0", "--contacts"]).arg(&contacts));
+    assert!(done, "{said}");
+    for part in ["300 imported", "300 accepted, 0 failed, 0 skipped, 0 in doubt", "600 of 600 hold", "TOTP secret"] {
+        assert!(said.contains(part), "{part:?} is missing in:\n{said}");
+    }
+    assert!(!said.contains("Opens       0") && !said.contains("Clicks      0"), "{said}");
+
+    let (done, said) = run(with_database(letterkeep(dir)).arg("doctor"));
+    assert!(done, "{said}");
+    assert!(said.contains("the audit logs of 1 accounts were recomputed"), "{said}");
+    let (done, said) = run(with_database(letterkeep(dir)).args(["keys", "rotate"]));
+    assert!(done, "{said}");
+    let (done, said) = run(with_database(letterkeep(dir)).args(["export", "--format", "json-lines"]));
+    assert!(done, "{said}");
+    assert_eq!(said.matches("@example.com").count(), 300, "{said}");
+    let (done, said) = run(with_database(letterkeep(dir)).args(["import", "contacts.csv", "--list", "Neue"]));
+    assert!(done, "{said}");
+    assert!(said.contains("0 created") && said.contains("contacts.csv.rejected.csv"), "{said}");
+}
+
+#[test]
+fn the_whole_journey_on_sqlite() {
+    let dir = tempfile::tempdir().unwrap();
+    whole_journey(dir.path(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_whole_journey_on_postgres() {
+    let Some(database) = PostgresDatabase::create(None).await else { return };
+    let dir = tempfile::tempdir().unwrap();
+    whole_journey(dir.path(), Some(database.url()));
+}
+
+#[test]
+fn init_overwrites_nothing_and_a_missing_root_key_is_not_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let (done, said) = run(letterkeep(dir.path()).arg("init"));
+    assert!(done, "{said}");
+    let key = dir.path().join("letterkeep-data/root.key");
+    let before = std::fs::read(&key).unwrap();
+    assert!(run(letterkeep(dir.path()).arg("init")).0);
+    assert_eq!(before, std::fs::read(&key).unwrap());
+    std::fs::remove_file(&key).unwrap();
+    let (done, said) = run(letterkeep(dir.path()).arg("init"));
+    assert!(!done && said.contains("restore the file from its backup"), "{said}");
+    assert!(!key.exists());
+}
+
+#[test]
+fn every_refusal_says_what_is_wrong_and_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let (done, said) = run(letterkeep(dir.path()).arg("serve"));
+    assert!(!done && said.contains("letterkeep init"), "{said}");
+    assert!(run(letterkeep(dir.path()).arg("init")).0);
+
+    // A port in use.
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let (done, said) = run(letterkeep(dir.path()).args(["serve", "--listen", &address]));
+    assert!(!done && said.contains(&address) && said.contains("in use"), "{said}");
+
+    // A configuration with a mistake: key and line.
+    std::fs::write(dir.path().join("wrong.toml"), "\n[log]\nformat = 'xml'\n").unwrap();
+    let (done, said) = run(letterkeep(dir.path()).args(["serve", "--config", "wrong.toml"]));
+    assert!(!done && said.contains("line 3") && said.contains("log.format"), "{said}");
+
+    // A contact file that is not there; an account that is not there.
+    let (done, said) = run(letterkeep(dir.path()).args(["import", "nowhere.csv"]));
+    assert!(!done && said.contains("nowhere.csv"), "{said}");
+    let (done, said) = run(letterkeep(dir.path()).arg("export"));
+    assert!(!done && said.contains("sign up"), "{said}");
+
+    // A database that is not one.
+    let database = dir.path().join("letterkeep-data/letterkeep.sqlite3");
+    let good = std::fs::read(&database).unwrap();
+    std::fs::write(&database, vec![b'x'; good.len()]).unwrap();
+    let (done, said) = run(letterkeep(dir.path()).arg("doctor"));
+    assert!(!done && said.contains("damaged") && said.contains("backup"), "{said}");
+    std::fs::write(&database, good).unwrap();
+    assert!(run(letterkeep(dir.path()).arg("doctor")).0);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_root_key_that_anybody_can_read_is_refused() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    assert!(run(letterkeep(dir.path()).arg("init")).0);
+    let key = dir.path().join("letterkeep-data/root.key");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let (done, said) = run(letterkeep(dir.path()).args(["keys", "rotate"]));
+    assert!(!done && said.contains("chmod 600"), "{said}");
+}
+
+#[test]
+fn a_wrong_passphrase_is_refused_and_harms_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let with = |passphrase: &str, what: &[&str]| {
+        run(letterkeep(dir.path())
+            .env("LETTERKEEP_ROOT", "passphrase")
+            .env("LETTERKEEP_PASSPHRASE", passphrase)
+            .args(what))
+    };
+    let (done, said) = with("a long enough passphrase", &["init"]);
+    assert!(done, "{said}");
+    let (done, said) = with("another long passphrase", &["keys", "rotate"]);
+    assert!(!done && said.contains("passphrase"), "{said}");
+    let (done, said) = with("a long enough passphrase", &["keys", "rotate"]);
+    assert!(done, "{said}");
+}
