@@ -22,10 +22,8 @@ pub(super) enum Address {
     Mixed(Vec<Result<String, usize>>),
 }
 
-type Refusal = (String, &'static str);
-
 /// Reads the value of an attribute. `link` says whether somebody can follow it (otherwise it is a picture).
-pub(super) fn read(value: &str, source: &Scanned, link: bool) -> Result<Address, Refusal> {
+pub(super) fn read(value: &str, source: &Scanned, link: bool) -> Result<Address, (String, &'static str)> {
     let mut pieces: Vec<Result<String, usize>> = Vec::new();
     let mut rest = value.trim();
     loop {

@@ -265,9 +265,7 @@ fn decode_in_tag(text: &str) -> String {
         .replace("&amp;", "&")
 }
 
-type Read = (Kind, Vec<Token>, Vec<String>);
-
-fn read(text: &str, output: bool) -> Result<Read, (String, String)> {
+fn read(text: &str, output: bool) -> Result<(Kind, Vec<Token>, Vec<String>), (String, String)> {
     let mut tokens = tokens(text)?;
     if output {
         check(&tokens)?;

@@ -29,11 +29,9 @@ impl Prepared {
     }
 }
 
-pub(super) type Source = Arc<Mutex<mpsc::Receiver<Prepared>>>;
-
 /// Takes messages from `source` until there are none. If the relay cannot be reached and no other connection stands,
 /// the run stops with the reason.
-pub(super) async fn carry(run: Arc<Run>, source: Source, notes: Notes) {
+pub(super) async fn carry(run: Arc<Run>, source: Arc<Mutex<mpsc::Receiver<Prepared>>>, notes: Notes) {
     let mut connection: Option<Connection> = None;
     let mut losses = 0;
     let mut window = take(&run, &source, &notes).await;
@@ -78,7 +76,7 @@ fn give_up(run: &Run, error: &SmtpError) {
 }
 
 /// The next messages whose leave is committed; empty when there are no more.
-async fn take(run: &Run, source: &Source, notes: &Notes) -> Vec<Prepared> {
+async fn take(run: &Run, source: &Arc<Mutex<mpsc::Receiver<Prepared>>>, notes: &Notes) -> Vec<Prepared> {
     loop {
         let mut found = Vec::with_capacity(WINDOW);
         {
