@@ -207,7 +207,7 @@ pub(super) fn scan(part: &'static str, source: &str, html: bool, problems: &mut 
             let inner = inner.strip_suffix(['-', '+']).unwrap_or(inner);
             let inner = if html { decode_in_tag(inner) } else { inner.to_owned() };
             match read(&inner, closing == "}}") {
-                Ok((kind, tokens, items)) => {
+                Ok(Inner { kind, tokens, items }) => {
                     let at = out.marked.len();
                     out.marked.push(OPEN);
                     out.marked.push_str(&out.tags.len().to_string());
@@ -265,11 +265,19 @@ fn decode_in_tag(text: &str) -> String {
         .replace("&amp;", "&")
 }
 
-fn read(text: &str, output: bool) -> Result<(Kind, Vec<Token>, Vec<String>), (String, String)> {
+/// What stands between the brackets of a tag.
+struct Inner {
+    kind: Kind,
+    tokens: Vec<Token>,
+    /// The names that a loop introduces.
+    items: Vec<String>,
+}
+
+fn read(text: &str, output: bool) -> Result<Inner, (String, String)> {
     let mut tokens = tokens(text)?;
     if output {
         check(&tokens)?;
-        return Ok((Kind::Output, tokens, Vec::new()));
+        return Ok(Inner { kind: Kind::Output, tokens, items: Vec::new() });
     }
     let word = match tokens.first() {
         Some(Token::Name(word)) => word.clone(),
@@ -312,7 +320,7 @@ fn read(text: &str, output: bool) -> Result<(Kind, Vec<Token>, Vec<String>), (St
         }
         _ => check(&tokens)?,
     }
-    Ok((kind, tokens, items))
+    Ok(Inner { kind, tokens, items })
 }
 
 const SIGNS: [&str; 17] = ["==", "!=", "<=", ">=", "<", ">", "=", "(", ")", "[", "]", ",", ".", "|", "+", "-", "~"];
