@@ -6,7 +6,9 @@ use std::sync::LazyLock;
 
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+
+use crate::access::Routes;
 
 struct Source {
     name: &'static str,
@@ -88,8 +90,18 @@ pub fn url(name: &str) -> &'static str {
     ASSETS.iter().find(|asset| asset.name == name).map_or("", |asset| &asset.url)
 }
 
+pub(crate) fn routes() -> Routes {
+    let reason = "style, scripts and fonts of public pages";
+    Routes::new().public(&Method::GET, "/assets/{digest}/{name}", reason, serve).public(
+        &Method::GET,
+        "/favicon.ico",
+        reason,
+        favicon,
+    )
+}
+
 /// Answers `/assets/{digest}/{name}`. An address of another version is answered too, but not kept.
-pub(crate) async fn serve(Path((digest, name)): Path<(String, String)>, headers: HeaderMap) -> Response {
+async fn serve(Path((digest, name)): Path<(String, String)>, headers: HeaderMap) -> Response {
     let Some(asset) = ASSETS.iter().find(|asset| asset.name == name) else {
         return StatusCode::NOT_FOUND.into_response();
     };
@@ -115,7 +127,7 @@ pub(crate) async fn serve(Path((digest, name)): Path<(String, String)>, headers:
 }
 
 /// The icon that browsers ask for without being told.
-pub(crate) async fn favicon() -> Response {
+async fn favicon() -> Response {
     serve(Path((String::new(), "mark.svg".to_owned())), HeaderMap::new()).await
 }
 

@@ -53,6 +53,7 @@ pub use visit::{Desk, Guest, GuestPost, Pending, PendingPost, Posted, Sent, Uplo
 /// Every route of people and of the public.
 fn routes() -> access::Routes {
     access::Routes::new()
+        .and(asset::routes())
         .and(page::audit::routes())
         .and(page::contact::routes())
         .and(page::contacts::routes())
@@ -81,8 +82,6 @@ pub fn declared() -> Vec<Declared> {
 pub fn router(house: House) -> Router {
     routes()
         .into_router(&house)
-        .route("/assets/{digest}/{name}", axum::routing::get(asset::serve))
-        .route("/favicon.ico", axum::routing::get(asset::favicon))
         .fallback(async || StatusCode::NOT_FOUND)
         .layer(from_fn_with_state(house.clone(), problem::dress))
         .layer(CompressionLayer::new())
