@@ -38,6 +38,7 @@ pub mod text;
 pub mod visit;
 
 use axum::Router;
+use axum::extract::{Request, State};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
@@ -82,11 +83,23 @@ pub fn declared() -> Vec<Declared> {
 pub fn router(house: House) -> Router {
     routes()
         .into_router(&house)
-        .fallback(async || StatusCode::NOT_FOUND)
+        .fallback(nowhere)
         .layer(from_fn_with_state(house.clone(), problem::dress))
         .layer(CompressionLayer::new())
         .layer(from_fn_with_state(house.clone(), protect::headers))
         .with_state(house)
+}
+
+/// Whoever is logged in keeps the navigation where nothing stands.
+async fn nowhere(State(house): State<House>, request: Request) -> Result<Response, Problem> {
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    let mut response = Problem::NotFound.into_response();
+    if let Some(holder) = visit::recognise(&house, request.headers()).await?
+        && let Some(visit) = Visit::of(&house, holder, request.headers(), path).await?
+    {
+        response.extensions_mut().insert(visit.frame);
+    }
+    Ok(response)
 }
 
 /// The answer after a change: go there and read.

@@ -217,4 +217,4 @@ pub(crate) fn mark() -> Markup {
 }
 
 /// The mark as one path on a square of 32.
-pub(crate) const MARK: &str = "M4 6h4v4h4V6h4v4h4V6h4v4h4V6v20H4zM4 11l12 9 12-9";
+pub(crate) const MARK: &str = "M4 6h3v4h4V6h3v4h4V6h3v4h4V6h3v20H4zM4 11l12 9 12-9";

@@ -43,7 +43,7 @@ async fn list(Desk { visit, mut tx }: Desk, Query(wanted): Query<Wanted>) -> Res
     let (when, who, what, object) =
         (t!(visit, "audit-when"), t!(visit, "audit-who"), t!(visit, "audit-what"), t!(visit, "audit-object"));
     let head = html! {
-        th scope="col" { (t!(visit, "audit-number")) } th scope="col" { (when) } th scope="col" { (who) }
+        th scope="col" class="number" { (t!(visit, "audit-number")) } th scope="col" { (when) } th scope="col" { (who) }
         th scope="col" { (what) } th scope="col" { (object) }
     };
     let rows = html! {

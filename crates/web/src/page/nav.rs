@@ -165,13 +165,15 @@ fn icon(section: Section) -> Markup {
 /// The bar above public pages.
 pub(super) fn public_bar(frame: &Frame) -> Markup {
     let path = frame.path.split('?').next().unwrap_or_default();
+    // Halfway in, the only way is on.
+    let entering = path.starts_with("/log-in") || path.starts_with("/sign-up/");
     html! {
         header class="public-bar" {
             div {
                 a class="brand" href="/" { (mark()) "Letterkeep" }
                 nav aria-label=(t!(frame, "nav-name")) {
-                    @if path != "/log-in" { a class="button" href="/log-in" { (t!(frame, "log-in")) } }
-                    @if path != "/sign-up" && path != "/" { a class="button button-plain" href="/sign-up" { (t!(frame, "sign-up")) } }
+                    @if !entering { a class="button" href="/log-in" { (t!(frame, "log-in")) } }
+                    @if !entering && path != "/sign-up" && path != "/" { a class="button button-plain" href="/sign-up" { (t!(frame, "sign-up")) } }
                 }
             }
         }

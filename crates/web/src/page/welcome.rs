@@ -69,12 +69,12 @@ async fn help(guest: Guest) -> Page {
 fn picture() -> Markup {
     html! {
         svg class="hero-picture" viewBox="0 0 400 360" aria-hidden="true" {
-            path class="wall-1" d="M10 350V70h40v34h44V70h44v34h44V70h44v34h44V70h44v34h44V70h36v280z" {}
-            path class="wall-2" d="M52 350V142h34v26h38v-26h38v26h38v-26h38v26h38v-26h38v26h34v182z" {}
-            path class="wall-3" d="M92 350V206h216v144z" {}
-            path class="letter" d="M122 232h26v16h26v-16h26v16h26v-16h26v16h26v92H122z" {}
-            path class="letter" d="m122 258 78 52 78-52" {}
-            circle class="wax-drop" cx="200" cy="312" r="13" {}
+            path class="wall-1" d="M10 350V70h40v34h45V70h40v34h45V70h40v34h45V70h40v34h45V70h40v280z" {}
+            path class="wall-2" d="M52 350V142h38v26h48v-26h38v26h48v-26h38v26h48v-26h38v208z" {}
+            path class="wall-3" d="M92 350V206h40v18h48v-18h40v18h48v-18h40v144z" {}
+            path class="letter" d="M122 338V240h21v14h24v-14h21v14h24v-14h21v14h24v-14h21v98z" {}
+            path class="letter" d="m122 262 78 46 78-46" {}
+            circle class="wax-drop" cx="200" cy="308" r="13" {}
         }
     }
 }

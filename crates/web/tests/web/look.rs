@@ -44,7 +44,7 @@ async fn pictures_of_the_account_pages() {
     shoot(&browser, "sign-up-codes").await;
     browser.click("#kept").await;
     browser.click("main form button[type=submit]").await;
-    browser.wait_for(".sidebar").await;
+    browser.wait_for("h1").await;
 
     for path in ["/users", "/sessions", "/profile", "/audit", "/organisation", "/nothing"] {
         browser.open(&format!("{base}{path}")).await;
