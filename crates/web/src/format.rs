@@ -114,9 +114,9 @@ pub fn duration(speaks: &impl Speaks, duration: Duration) -> String {
 fn unit(duration: Duration) -> (u64, &'static str) {
     let seconds = duration.as_secs();
     match seconds {
-        ..90 => (seconds, "seconds"),
-        ..5_400 => ((seconds + 30) / 60, "minutes"),
-        ..129_600 => ((seconds + 1_800) / 3_600, "hours"),
+        0..90 => (seconds, "seconds"),
+        90..5_400 => ((seconds + 30) / 60, "minutes"),
+        5_400..129_600 => ((seconds + 1_800) / 3_600, "hours"),
         _ => ((seconds + 43_200) / 86_400, "days"),
     }
 }
@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn durations_round() {
         assert_eq!(duration(&EN, Duration::from_secs(1)), "1 second");
-        assert_eq!(duration(&DE, Duration::from_secs(240)), "4 Minuten");
-        assert_eq!(duration(&DE, Duration::from_secs(86_400 * 2)), "2 Tage");
+        assert_eq!(duration(&DE, Duration::from_mins(4)), "4 Minuten");
+        assert_eq!(duration(&DE, Duration::from_hours(48)), "2 Tage");
     }
 }

@@ -45,7 +45,7 @@ impl Settings {
             form_bytes: 2 * 1024 * 1024,
             upload_bytes: 2 * 1024 * 1024 * 1024,
             page_timeout: Duration::from_secs(30),
-            upload_timeout: Duration::from_secs(3600),
+            upload_timeout: Duration::from_hours(1),
         }
     }
 

@@ -77,11 +77,10 @@ impl Problem {
             Self::Unreadable => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Changed => StatusCode::CONFLICT,
+            Self::Changed | Self::Store(letterkeep_store::Error::Conflict(_)) => StatusCode::CONFLICT,
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::Store(error) if error.is_transient() => StatusCode::SERVICE_UNAVAILABLE,
             Self::Store(letterkeep_store::Error::Full) => StatusCode::INSUFFICIENT_STORAGE,
-            Self::Store(letterkeep_store::Error::Conflict(_)) => StatusCode::CONFLICT,
             Self::Store(_) | Self::Keys(_) | Self::Account(_) | Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -170,7 +169,6 @@ fn to_log_in(frame: &Frame, reads: bool) -> Response {
 fn page(frame: &Frame, status: StatusCode, foreign: bool) -> Response {
     let name = match status.as_u16() {
         403 if foreign => "foreign",
-        400 | 415 | 422 => "unreadable",
         403 => "forbidden",
         404 => "missing",
         405 => "method",

@@ -276,14 +276,11 @@ impl Guest {
     /// Binds forms to a cookie of their own; a page sets it if the browser has none yet.
     pub(crate) fn of(house: &House, headers: &HeaderMap, path: &str) -> Self {
         let mut frame = Frame::from_headers(headers, path, house.clock.now());
-        let token = match frame::cookie(headers, frame::GUEST).and_then(Token::parse) {
-            Some(token) => token,
-            None => {
-                let token = Token::generate(&*house.entropy);
-                frame.cookies.push(frame::set_cookie(frame::GUEST, &token.text(), None));
-                token
-            }
-        };
+        let token = frame::cookie(headers, frame::GUEST).and_then(Token::parse).unwrap_or_else(|| {
+            let token = Token::generate(&*house.entropy);
+            frame.cookies.push(frame::set_cookie(frame::GUEST, &token.text(), None));
+            token
+        });
         frame.csrf = csrf_token(&token, &*house.entropy);
         let ctx = house.public(frame.locale);
         Self { house: house.clone(), ctx, frame, token: Arc::new(token) }

@@ -44,7 +44,7 @@ async fn change(Posted { visit, mut tx, mut form }: Posted) -> Result<Response, 
         }
         Err(OrganisationError::Name) => form.refuse("name", t!(visit, "organisation-name-refused")),
         Err(OrganisationError::PostalAddress) => {
-            form.refuse("postal_address", t!(visit, "organisation-address-refused"))
+            form.refuse("postal_address", t!(visit, "organisation-address-refused"));
         }
         Err(OrganisationError::TimeZone) => form.refuse("time_zone", t!(visit, "organisation-zone-refused")),
         Err(OrganisationError::NotFound) => return Err(Problem::NotFound),

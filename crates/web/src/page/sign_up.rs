@@ -211,7 +211,7 @@ pub(crate) fn factor_problem(error: FactorError) -> Problem {
     match error {
         FactorError::NoSession => Problem::LoggedOut,
         FactorError::Fault(fault) => fault.into(),
-        FactorError::Throttled { .. } => Problem::TooMany(std::time::Duration::from_secs(60)),
+        FactorError::Throttled { .. } => Problem::TooMany(std::time::Duration::from_mins(1)),
         FactorError::Refused | FactorError::StepUpNeeded => Problem::Forbidden,
     }
 }

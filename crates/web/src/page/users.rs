@@ -151,15 +151,12 @@ fn permission_table(visit: &Visit) -> Markup {
 
 async fn invite(Posted { visit, mut tx, mut form }: Posted) -> Result<Response, Problem> {
     let role: Role = form.text("role").parse().map_err(|_| Problem::Unreadable)?;
-    let email = match form.filled("email").map(EmailAddress::parse).transpose() {
-        Ok(email) => email,
-        Err(_) => {
-            form.refuse("email", t!(visit, "email-refused"));
-            let people = user::list(&visit.ctx, &mut tx, &visit.keyring).await?;
-            let invitations = invitation::list(&visit.ctx, &mut tx, &visit.keyring).await?;
-            let page = list_page(&visit, &people, &invitations, &form);
-            return Ok(page.status(StatusCode::UNPROCESSABLE_ENTITY).into_response());
-        }
+    let Ok(email) = form.filled("email").map(EmailAddress::parse).transpose() else {
+        form.refuse("email", t!(visit, "email-refused"));
+        let people = user::list(&visit.ctx, &mut tx, &visit.keyring).await?;
+        let invitations = invitation::list(&visit.ctx, &mut tx, &visit.keyring).await?;
+        let page = list_page(&visit, &people, &invitations, &form);
+        return Ok(page.status(StatusCode::UNPROCESSABLE_ENTITY).into_response());
     };
     let invited = invitation::invite(&visit.ctx, &mut tx, &visit.keyring, role, email.as_ref()).await?;
     tx.commit().await?;

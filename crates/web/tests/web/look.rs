@@ -17,9 +17,10 @@ async fn pictures_of_the_account_pages() {
     let app = router(house(&test, &base));
     let server = tokio::spawn(async move { axum::serve(listener, app).await });
 
+    let mut found = vec![];
     for path in ["/", "/log-in", "/sign-up", "/help", "/nothing"] {
         browser.open(&format!("{base}{path}")).await;
-        shoot(&browser, &format!("guest{}", path.replace('/', "-"))).await;
+        shoot(&browser, &format!("guest{}", path.replace('/', "-")), &mut found).await;
     }
     browser.open(&format!("{base}/sign-up")).await;
     browser.fill("#organisation", "Hofladen Sonnenberg").await;
@@ -27,63 +28,66 @@ async fn pictures_of_the_account_pages() {
     browser.fill("#email", "nicht ganz@").await;
     browser.fill("#password", "zu kurz").await;
     tokio::time::sleep(std::time::Duration::from_millis(900)).await;
-    shoot(&browser, "sign-up-meter").await;
+    shoot(&browser, "sign-up-meter", &mut found).await;
     browser.execute("document.querySelector('main form').noValidate = true").await;
     browser.click("main form button[type=submit]").await;
     browser.wait_for("#errors").await;
-    shoot(&browser, "sign-up-errors").await;
+    shoot(&browser, "sign-up-errors", &mut found).await;
     browser.execute("document.querySelector('#email').value = 'erika@sonnenberg.example'").await;
     browser.fill("#password", PASSWORD).await;
     browser.click("main form button[type=submit]").await;
     browser.wait_for(".qr").await;
-    shoot(&browser, "sign-up-factor").await;
+    shoot(&browser, "sign-up-factor", &mut found).await;
     let secret = crate::support::secret_of(&browser.client().source().await.unwrap());
     browser.fill("#code", &secret.code_at(test.clock.now())).await;
     browser.click("main form button[type=submit]").await;
     browser.wait_for("#codes").await;
-    shoot(&browser, "sign-up-codes").await;
+    shoot(&browser, "sign-up-codes", &mut found).await;
     browser.click("#kept").await;
     browser.click("main form button[type=submit]").await;
     browser.wait_for("h1").await;
 
     for path in ["/users", "/sessions", "/profile", "/audit", "/organisation", "/nothing"] {
         browser.open(&format!("{base}{path}")).await;
-        shoot(&browser, &format!("person{}", path.replace('/', "-"))).await;
+        shoot(&browser, &format!("person{}", path.replace('/', "-")), &mut found).await;
     }
     browser.open(&format!("{base}/users")).await;
     let own = browser.execute("return document.querySelector('tbody th a').href").await;
     browser.fill("#email", "max@sonnenberg.example").await;
     browser.click("main .card button[type=submit]").await;
     browser.wait_for("#link").await;
-    shoot(&browser, "person-invited").await;
+    shoot(&browser, "person-invited", &mut found).await;
     browser.open(own.as_str().unwrap()).await;
-    shoot(&browser, "person-user").await;
+    shoot(&browser, "person-user", &mut found).await;
     browser.open(&format!("{}/disable", own.as_str().unwrap())).await;
-    shoot(&browser, "person-disable").await;
-    for entry in browser.console().await {
-        println!("console: {} {} {}", entry.source, entry.level, entry.message);
-    }
+    shoot(&browser, "person-disable", &mut found).await;
+    found.extend(browser.script_errors().await);
+    assert!(found.is_empty(), "{found:#?}");
     server.abort();
 }
 
-async fn shoot(browser: &Browser, name: &str) {
+/// Takes the pictures; yields what is wrong with the page.
+async fn shoot(browser: &Browser, name: &str, found: &mut Vec<String>) {
     for (width, height, size) in [(1280, 860, "wide"), (390, 844, "phone")] {
         browser.resize(width, height).await;
         for (scheme, colour) in [(ColourScheme::Light, "light"), (ColourScheme::Dark, "dark")] {
             browser.prefer(scheme).await;
             browser.screenshot(&format!("look-{name}-{size}-{colour}")).await;
             for violation in browser.axe().await {
-                println!("axe {name} {size} {colour}: {} {} {:?}", violation.rule, violation.help, violation.elements);
+                found.push(format!(
+                    "axe {name} {size} {colour}: {} {} {:?}",
+                    violation.rule, violation.help, violation.elements
+                ));
             }
         }
         for target in browser.small_targets().await {
-            println!("small {name} {size}: {target}");
+            found.push(format!("small {name} {size}: {target}"));
         }
         if browser.scrolls_sideways().await {
-            println!("sideways {name} {size}");
+            found.push(format!("sideways {name} {size}"));
         }
     }
     for violation in browser.content_security_violations().await {
-        println!("csp {name}: {violation}");
+        found.push(format!("csp {name}: {violation}"));
     }
 }

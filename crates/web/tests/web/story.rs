@@ -40,7 +40,7 @@ async fn from_sign_up_to_the_audit_log() {
         assert_eq!(erika.post("/log-out", &[]).await.location(), "/log-in?out=yes");
         let turned_away = erika.get("/users?x=1").await;
         assert_eq!(turned_away.location(), "/log-in?next=%2Fusers%3Fx%3D1");
-        let page = erika.get(&turned_away.location().to_owned()).await;
+        let page = erika.get(turned_away.location()).await;
         assert!(page.has("value=\"/users?x=1\""));
         let wrong = erika.post("/log-in", &[("user_name", "erika"), ("password", "not this one")]).await;
         let unknown = erika.post("/log-in", &[("user_name", "nobody"), ("password", "not this one")]).await;

@@ -1,5 +1,7 @@
 //! A browser without a screen: follows cookies, remembers the form token of the last page.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -136,7 +138,7 @@ impl Visitor {
         let bytes = body.collect().await.unwrap().to_bytes();
         let body = String::from_utf8_lossy(&bytes).into_owned();
         if let Some(token) = token_of(&body) {
-            self.token = token.to_owned();
+            token.clone_into(&mut self.token);
         }
         if body.starts_with("<!DOCTYPE") {
             self.seen.push((path.to_owned(), body.clone()));

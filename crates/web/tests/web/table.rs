@@ -1,5 +1,7 @@
 //! The route table against every role, and what every answer carries.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 use crate::support::{ORIGIN, PASSWORD, Visitor, house};
 use axum::body::Body;
 use http::{Method, Request, StatusCode, header};
