@@ -1,6 +1,7 @@
 //! Forms: a label above, help below, the error beside the field and listed on top.
 
 use maud::{Markup, html};
+use zeroize::Zeroize as _;
 
 use crate::frame::Frame;
 use crate::text::{Speaks, t};
@@ -11,6 +12,15 @@ use crate::text::{Speaks, t};
 pub struct Fields {
     values: Vec<(String, String)>,
     errors: Vec<(String, String)>,
+}
+
+impl Drop for Fields {
+    /// A form may hold a password.
+    fn drop(&mut self) {
+        for (_, value) in &mut self.values {
+            value.zeroize();
+        }
+    }
 }
 
 impl Fields {
