@@ -59,3 +59,13 @@ document.addEventListener("keydown", (event) => {
     open.querySelector("summary")?.focus();
   }
 });
+
+// The frame beside a form follows what is typed: the button that shows it is pressed after a pause.
+for (const form of document.querySelectorAll("form[data-preview]")) {
+  const button = document.getElementById(form.dataset.preview);
+  let pause;
+  form.addEventListener("input", () => {
+    clearTimeout(pause);
+    pause = setTimeout(() => form.requestSubmit(button), 900);
+  });
+}

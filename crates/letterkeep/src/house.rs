@@ -129,9 +129,10 @@ fn make_directory(path: &Path) -> anyhow::Result<()> {
 }
 
 /// The pages and what recipients' links lead to.
-pub(crate) fn router(house: &House, config: &Config) -> axum::Router {
+pub(crate) fn router(house: &House, config: &Config, outbound: Outbound) -> axum::Router {
     let settings = letterkeep_web::Settings {
         upload_bytes: usize::try_from(config.import_max_bytes).unwrap_or(usize::MAX),
+        outbound: Some(outbound),
         ..letterkeep_web::Settings::new(&config.public_url)
     };
     letterkeep_web::router(letterkeep_web::House {

@@ -48,6 +48,7 @@ const CSS: &str = concat!(
     include_str!("../../../assets/css/base.css"),
     include_str!("../../../assets/css/shell.css"),
     include_str!("../../../assets/css/components.css"),
+    include_str!("../../../assets/css/campaigns.css"),
     include_str!("../../../assets/css/utilities.css"),
 );
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use letterkeep_account::Passwords;
+use letterkeep_delivery::sender::Outbound;
 use letterkeep_model::{Clock, Ctx, Entropy, Locale};
 use letterkeep_store::Store;
 
@@ -23,7 +24,7 @@ pub struct House {
 }
 
 /// Where the service is reached, and its limits.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Settings {
     /// `https://post.example.org`, without a slash at the end: stands in links, and `Origin` is compared with it.
     pub public_url: String,
@@ -35,6 +36,8 @@ pub struct Settings {
     pub page_timeout: Duration,
     /// After how long an upload is given up.
     pub upload_timeout: Duration,
+    /// How mail leaves, for test messages and tests of a connection; `None` where nothing is sent.
+    pub outbound: Option<Outbound>,
 }
 
 impl Settings {
@@ -46,6 +49,7 @@ impl Settings {
             upload_bytes: 2 * 1024 * 1024 * 1024,
             page_timeout: Duration::from_secs(30),
             upload_timeout: Duration::from_hours(1),
+            outbound: None,
         }
     }
 

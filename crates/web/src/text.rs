@@ -24,7 +24,20 @@ macro_rules! subjects {
     };
 }
 
-subjects!["shell", "problem", "organisation", "entry", "people", "sending", "contacts", "lists", "fields", "import"];
+subjects![
+    "shell",
+    "problem",
+    "organisation",
+    "entry",
+    "people",
+    "sending",
+    "contacts",
+    "lists",
+    "fields",
+    "import",
+    "campaigns",
+    "report"
+];
 
 static GERMAN: LazyLock<FluentBundle<FluentResource>> = LazyLock::new(|| bundle(Locale::De));
 static ENGLISH: LazyLock<FluentBundle<FluentResource>> = LazyLock::new(|| bundle(Locale::En));

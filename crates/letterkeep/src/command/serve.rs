@@ -58,8 +58,8 @@ pub(crate) async fn serve(
     stop: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
     let outbound = crate::house::outbound(&config)?;
+    let router = crate::house::router(&house, &config, outbound.clone());
     let jobs = tokio::spawn(worker::run(house.clone(), outbound, stop.clone()));
-    let router = crate::house::router(&house, &config);
     let mut ends = stop.clone();
     listener
         .serve(router, async move {

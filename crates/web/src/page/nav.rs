@@ -26,6 +26,8 @@ pub enum Section {
     Suppressions,
     /// Campaigns and their reports.
     Campaigns,
+    /// Figures of campaigns that have gone out.
+    Reports,
     /// Sending domains.
     Domains,
     /// The mail server that takes campaigns.
@@ -57,6 +59,7 @@ const MAIN: &[Entry] = &[
     entry(Section::Dashboard, "/dashboard", "nav-dashboard", Action::ViewDashboard),
     entry(Section::Contacts, "/contacts", "nav-contacts", Action::ViewContacts),
     entry(Section::Campaigns, "/campaigns", "nav-campaigns", Action::ViewCampaigns),
+    entry(Section::Reports, "/reports", "nav-reports", Action::ViewReports),
     entry(Section::Lists, "/lists", "nav-lists", Action::ViewLists),
     entry(Section::Tags, "/tags", "nav-tags", Action::ViewLists),
     entry(Section::Fields, "/fields", "nav-fields", Action::ManageFields),

@@ -88,13 +88,15 @@ async fn view(guest: Guest, Path(token): Path<String>) -> Result<Response, Probl
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CONTENT_SECURITY_POLICY, VIEW_POLICY),
         (header::X_FRAME_OPTIONS, "DENY"),
+        // A document that is both sandboxed and set apart from its opener is not shown at all (HTML, navigation).
+        (HeaderName::from_static("cross-origin-opener-policy"), "unsafe-none"),
         NO_REFERRER,
         NOT_INDEXED,
     ];
     Ok((headers, message.html).into_response())
 }
 
-pub(super) fn link_base(public_url: &str) -> Result<LinkBase, LinkBaseError> {
+fn link_base(public_url: &str) -> Result<LinkBase, LinkBaseError> {
     Url::parse(public_url).map_err(|_| LinkBaseError).and_then(|url| LinkBase::new(&url))
 }
 

@@ -1,0 +1,187 @@
+//! A campaign that waits for its time or goes out: how far it is, and the buttons that stop it.
+
+use axum::extract::Path;
+use axum::response::{IntoResponse, Response};
+use letterkeep_account::Action;
+use letterkeep_audience::field as custom_field;
+use letterkeep_campaign::{Campaign, CampaignError, State};
+use letterkeep_delivery::report::{self, Report};
+use letterkeep_store::Tx;
+use maud::{Markup, html};
+
+use super::campaigns::{fault, find, known, may, page_of, state_seal};
+use crate::access::Routes;
+use crate::component::{Confirm, Fields, Progress, Stat, Tone, confirm, csrf_field, notice, progress, stats};
+use crate::format;
+use crate::text::{named_if_known, t};
+use crate::visit::{Desk, Posted, Visit};
+use crate::{Page, Problem, see_other};
+
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .get("/campaigns/{id}/progress", Action::ViewReports, show)
+        .post("/campaigns/{id}/pause", Action::SendCampaigns, pause)
+        .post("/campaigns/{id}/resume", Action::SendCampaigns, resume)
+        .post("/campaigns/{id}/unschedule", Action::SendCampaigns, unschedule)
+        .get("/campaigns/{id}/cancel", Action::SendCampaigns, ask_cancel)
+        .post("/campaigns/{id}/cancel", Action::SendCampaigns, cancel)
+}
+
+async fn show(Desk { visit, mut tx }: Desk, Path(id): Path<String>) -> Result<Response, Problem> {
+    let campaign = find(&visit, &mut tx, &id).await?;
+    if matches!(campaign.state, State::Finished | State::Cancelled) {
+        let report = format!("/campaigns/{}/report", campaign.id);
+        if visit.frame.fragment {
+            return Ok(([("hx-redirect", report)], "").into_response());
+        }
+        return Ok(see_other(&report));
+    }
+    let live = live(&visit, &mut tx, &campaign).await?;
+    if visit.frame.fragment {
+        return Ok(live.into_response());
+    }
+    Ok(page(&visit, &campaign, &live).into_response())
+}
+
+fn page(visit: &Visit, campaign: &Campaign, live: &Markup) -> Page {
+    let body = html! {
+        div id="live" hx-get={ "/campaigns/" (campaign.id) "/progress" } hx-trigger="every 2s" hx-sync="this:drop" { (live) }
+        @if campaign.state == State::Sending { p class="quiet small" { (t!(visit, "progress-goes-on")) } }
+    };
+    let page = page_of(visit, campaign, &t!(visit, "progress-title")).body(&body);
+    if campaign.state == State::Draft { page } else { page.refresh(10) }
+}
+
+/// The part that is asked for again and again.
+async fn live(visit: &Visit, tx: &mut Tx, campaign: &Campaign) -> Result<Markup, Problem> {
+    let figures = match campaign.activity {
+        Some(activity) => Some(report::report(&visit.ctx, tx, activity).await?),
+        None => None,
+    };
+    Ok(html! {
+        div class="stack" {
+            p { (state_seal(visit, campaign.state)) }
+            @if let Some(at) = campaign.scheduled_at.filter(|_| campaign.state == State::Scheduled) {
+                (notice(Tone::Plain, "", &html! { p { (t!(visit, "progress-waits")) " " strong { (format::moment(visit, &visit.frame.zone, at)) } } }))
+            }
+            @if campaign.state == State::Draft { p { (t!(visit, "progress-draft")) } }
+            @if !campaign.state_reason.is_empty() {
+                (notice(Tone::Warn, &t!(visit, "progress-held"), &html! { p { (named_if_known(visit, "held", &campaign.state_reason).unwrap_or_else(|| campaign.state_reason.clone())) } }))
+            }
+            @if let Some(report) = &figures { (bar(visit, campaign, report)) }
+            (buttons(visit, campaign))
+        }
+    })
+}
+
+fn bar(visit: &Visit, campaign: &Campaign, report: &Report) -> Markup {
+    let done = report.accepted + report.failed + report.skipped + report.in_doubt;
+    let rate = rate(report, visit.ctx.now().micros()).filter(|_| campaign.state == State::Sending);
+    let work = Progress { name: t!(visit, "progress-name"), done, total: Some(report.recipients), rate };
+    html! {
+        section class="card" { (progress(visit, &work)) }
+        (stats(&[
+            Stat::new(format::whole(visit, report.accepted), t!(visit, "figure-accepted")),
+            Stat::new(format::whole(visit, report.planned + report.under_way), t!(visit, "figure-waiting")),
+            Stat::new(format::whole(visit, report.deferred), t!(visit, "figure-deferred")),
+            Stat::new(format::whole(visit, report.failed), t!(visit, "figure-failed")),
+            Stat::new(format::whole(visit, report.skipped), t!(visit, "figure-skipped")),
+        ]))
+    }
+}
+
+/// Messages a second in the last pieces of time; `None` if nothing has happened for a while.
+fn rate(report: &Report, now: i64) -> Option<f64> {
+    let last = report.series.iter().rev().find(|bucket| bucket.accepted + bucket.failed > 0)?;
+    let width = report.bucket_micros.max(1);
+    if now - last.start > width + 30_000_000 {
+        return None;
+    }
+    let recent: Vec<_> = report.series.iter().filter(|bucket| bucket.start > last.start - 5 * width).collect();
+    let sent: i64 = recent.iter().map(|bucket| bucket.accepted + bucket.failed).sum();
+    let first = recent.first().map_or(last.start, |bucket| bucket.start);
+    let span = (last.start + width).min(now) - first;
+    (span > 0).then(|| sent as f64 * 1e6 / span as f64)
+}
+
+fn buttons(visit: &Visit, campaign: &Campaign) -> Markup {
+    let action = |name: &str| format!("/campaigns/{}/{name}", campaign.id);
+    let post = |name: &str, class: &str, text: String| {
+        html! { form method="post" action=(action(name)) { (csrf_field(&visit.frame)) button class=(class) type="submit" { (text) } } }
+    };
+    html! {
+        div class="page-actions" {
+            @if may(visit, Action::SendCampaigns) {
+                @match campaign.state {
+                    State::Sending => (post("pause", "button button-primary", t!(visit, "pause"))),
+                    State::Paused => (post("resume", "button button-primary", t!(visit, "resume"))),
+                    State::Scheduled => (post("unschedule", "button button-primary", t!(visit, "unschedule"))),
+                    _ => {},
+                }
+                @if matches!(campaign.state, State::Sending | State::Paused | State::Scheduled) {
+                    a class="button button-danger" href=(action("cancel")) { (t!(visit, "cancel-sending")) }
+                }
+            }
+            @if campaign.activity.is_some() { a class="button button-plain" href=(action("report")) { (t!(visit, "report-link")) } }
+        }
+    }
+}
+
+async fn pause(Path(id): Path<String>, Posted { visit, mut tx, .. }: Posted) -> Result<Response, Problem> {
+    let campaign = find(&visit, &mut tx, &id).await?;
+    letterkeep_campaign::pause(&visit.ctx, &mut tx, campaign.id).await.map_err(fault)?;
+    tx.commit().await?;
+    Ok(see_other(&format!("/campaigns/{}/progress", campaign.id)))
+}
+
+async fn resume(Path(id): Path<String>, Posted { visit, mut tx, .. }: Posted) -> Result<Response, Problem> {
+    let campaign = find(&visit, &mut tx, &id).await?;
+    let known = known(&custom_field::all(&visit.ctx, &mut tx).await?);
+    match letterkeep_campaign::resume(&visit.ctx, &mut tx, &visit.keyring, campaign.id, &known).await {
+        Ok(_) => tx.commit().await?,
+        // What is missing stands on the page already; cancelling and copying is the way on.
+        Err(CampaignError::Problems(_) | CampaignError::NoAudience) => return Err(Problem::Changed),
+        Err(error) => return Err(fault(error)),
+    }
+    Ok(see_other(&format!("/campaigns/{}/progress", campaign.id)))
+}
+
+async fn unschedule(Path(id): Path<String>, Posted { visit, mut tx, .. }: Posted) -> Result<Response, Problem> {
+    let campaign = find(&visit, &mut tx, &id).await?;
+    letterkeep_campaign::unschedule(&visit.ctx, &mut tx, campaign.id).await.map_err(fault)?;
+    tx.commit().await?;
+    Ok(see_other(&format!("/campaigns/{}/edit", campaign.id)))
+}
+
+async fn ask_cancel(Desk { visit, mut tx }: Desk, Path(id): Path<String>) -> Result<Page, Problem> {
+    let campaign = find(&visit, &mut tx, &id).await?;
+    Ok(cancel_page(&visit, &campaign, &Fields::new()))
+}
+
+fn cancel_page(visit: &Visit, campaign: &Campaign, form: &Fields) -> Page {
+    let word = t!(visit, "cancel-word");
+    let body = confirm(
+        &visit.frame,
+        &Confirm {
+            action: &format!("/campaigns/{}/cancel", campaign.id),
+            consequence: html! { p { (t!(visit, "cancel-text")) } },
+            button: &t!(visit, "cancel-sending"),
+            typed: Some(&word),
+            back: &format!("/campaigns/{}/progress", campaign.id),
+            fields: form,
+        },
+    );
+    page_of(visit, campaign, &t!(visit, "cancel-sending")).body(&body)
+}
+
+async fn cancel(Path(id): Path<String>, Posted { visit, mut tx, mut form }: Posted) -> Result<Response, Problem> {
+    let campaign = find(&visit, &mut tx, &id).await?;
+    if !form.text("confirm").trim().eq_ignore_ascii_case(&t!(visit, "cancel-word")) {
+        form.refuse("confirm", t!(visit, "confirm-refused"));
+        let page = cancel_page(&visit, &campaign, &form);
+        return Ok(page.status(http::StatusCode::UNPROCESSABLE_ENTITY).into_response());
+    }
+    letterkeep_campaign::cancel(&visit.ctx, &mut tx, campaign.id).await.map_err(fault)?;
+    tx.commit().await?;
+    Ok(see_other(&format!("/campaigns/{}", campaign.id)))
+}

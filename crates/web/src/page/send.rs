@@ -1,0 +1,310 @@
+//! Before a campaign goes out: the check over its whole audience, a test message, and the launch.
+
+use axum::extract::{Path, Query};
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use jiff::tz::TimeZone;
+use letterkeep_account::Action;
+use letterkeep_audience::field as custom_field;
+use letterkeep_campaign::{Campaign, CampaignError, State, When};
+use letterkeep_delivery::check::{CheckError, PreSend, pre_send};
+use letterkeep_delivery::test_send::{TestSendError, test_send};
+use letterkeep_delivery::{domain, relay};
+use letterkeep_model::{EmailAddress, Timestamp};
+use maud::{Markup, html};
+
+use super::campaigns::{fault, find, known, may, page_of};
+use super::editor::problems;
+use crate::access::Routes;
+use crate::component::{
+    Fields, Input, Seal, Stat, Tone, csrf_field, error_summary, field, hidden, notice, seal_shape, stats, submit,
+};
+use crate::format;
+use crate::text::{named_if_known, t};
+use crate::visit::{Posted, Sent, Visit};
+use crate::{Page, Problem, see_other};
+
+pub(crate) fn routes() -> Routes {
+    Routes::new()
+        .get("/campaigns/{id}/check", Action::ViewCampaigns, check)
+        .post("/campaigns/{id}/test", Action::TestSend, test)
+        .get("/campaigns/{id}/send", Action::SendCampaigns, ask)
+        .post("/campaigns/{id}/send", Action::SendCampaigns, launch)
+}
+
+async fn checked(visit: &Visit, campaign: &Campaign) -> Result<PreSend, Problem> {
+    match pre_send(&visit.ctx, &visit.house.store, campaign.id).await {
+        Ok(found) => Ok(found),
+        Err(CheckError::NoCampaign) => Err(Problem::NotFound),
+        Err(CheckError::Campaign(error)) => Err(fault(error)),
+        Err(CheckError::Store(error)) => Err(error.into()),
+        Err(CheckError::Keys(error)) => Err(error.into()),
+        Err(error) => Err(Problem::internal(error)),
+    }
+}
+
+async fn check(visit: Visit, Path(id): Path<String>) -> Result<Response, Problem> {
+    let campaign = draft(&visit, &id).await?;
+    if campaign.state != State::Draft {
+        return Ok(see_other(&format!("/campaigns/{}", campaign.id)));
+    }
+    let found = checked(&visit, &campaign).await?;
+    Ok(check_page(&visit, &campaign, &found, &Fields::new(), None).into_response())
+}
+
+async fn draft(visit: &Visit, id: &str) -> Result<Campaign, Problem> {
+    let mut tx = visit.read().await?;
+    find(visit, &mut tx, id).await
+}
+
+fn check_page(visit: &Visit, campaign: &Campaign, found: &PreSend, form: &Fields, tested: Option<Markup>) -> Page {
+    let skipped: i64 = found.would_skip.values().sum();
+    let ready = found.is_ready();
+    let body = html! {
+        @if let Some(tested) = &tested { (tested) }
+        (error_summary(visit, form))
+        @if ready {
+            (notice(Tone::Good, &t!(visit, "check-ready"), &html! { p { (t!(visit, "check-ready-text", count = found.would_send)) } }))
+        } @else {
+            (notice(Tone::Warn, &t!(visit, "check-not-ready"), &html! { p { (t!(visit, "check-not-ready-text")) } }))
+        }
+        (stats(&[
+            Stat::new(format::whole(visit, found.would_send), t!(visit, "check-would-send")),
+            Stat::new(format::whole(visit, skipped), t!(visit, "check-would-skip")),
+        ]))
+        div class="columns" {
+            section class="card" {
+                h2 { (t!(visit, "check-things")) }
+                ul class="check-list" {
+                    (line(found.has_postal_address, &t!(visit, "check-postal"), &t!(visit, "check-no-postal"), &format!("/campaigns/{}/edit#postal_address", campaign.id)))
+                    (line(found.has_domain, &t!(visit, "check-domain"), &t!(visit, "check-no-domain", domain = campaign.content.from_address.domain()), if may(visit, Action::ManageSendingDomains) { "/domains" } else { "" }))
+                    (line(found.has_relay, &t!(visit, "check-relay"), &t!(visit, "check-no-relay"), if may(visit, Action::ManageRelay) { "/relay" } else { "" }))
+                    (line(!campaign.audience.is_empty(), &t!(visit, "check-audience"), &t!(visit, "check-no-audience"), &format!("/campaigns/{}/edit#audience", campaign.id)))
+                }
+            }
+            section class="card" {
+                h2 { (t!(visit, "check-skipped-title")) }
+                @if found.would_skip.is_empty() { p class="quiet" { (t!(visit, "check-skipped-nobody")) } } @else {
+                    table class="table table-plain" {
+                        thead { tr { th scope="col" { (t!(visit, "reason")) } th scope="col" class="number" { (t!(visit, "contacts-word")) } } }
+                        tbody { @for (reason, number) in &found.would_skip { tr {
+                            th scope="row" { (reason_text(visit, reason)) }
+                            td class="number" { (format::whole(visit, *number)) }
+                        } } }
+                    }
+                }
+                @if !found.missing.is_empty() {
+                    h3 { (t!(visit, "check-missing-title")) }
+                    p class="quiet small" { (t!(visit, "check-missing-help")) }
+                    ul class="check-list" { @for (key, missing) in &found.missing { li {
+                        (seal_shape(Seal::Warn))
+                        div {
+                            p { code { "{{ " (key) " }}" } ": " (t!(visit, "contacts-number", count = missing.contacts)) }
+                            @if may(visit, Action::ViewContacts) && !missing.examples.is_empty() {
+                                p class="quiet small" { (t!(visit, "check-examples")) @for (place, id) in missing.examples.iter().enumerate() { " " a href={ "/contacts/" (id) } { (place + 1) } } }
+                            }
+                        }
+                    } } }
+                }
+            }
+        }
+        section class="card" { h2 { (t!(visit, "problems-title")) } (problems(visit, &found.problems)) }
+        div class="columns" {
+            section class="card" {
+                h2 { (t!(visit, "test-title")) }
+                p class="quiet" { (t!(visit, "test-text")) }
+                form class="form" method="post" action={ "/campaigns/" (campaign.id) "/test" } {
+                    (csrf_field(&visit.frame))
+                    (field(visit, form, &Input::email("to", &t!(visit, "test-to"))))
+                    div class="form-actions" { button class="button" type="submit" { (t!(visit, "test-button")) } }
+                }
+            }
+            section class="card" {
+                h2 { (t!(visit, "send-title")) }
+                @if !may(visit, Action::SendCampaigns) { p { (t!(visit, "send-not-you")) } }
+                @else if !ready { p { (t!(visit, "send-not-ready")) } }
+                @else { (when_form(visit, campaign, form)) }
+            }
+        }
+    };
+    page_of(visit, campaign, &t!(visit, "check-title"))
+        .lead(&t!(visit, "check-lead"))
+        .actions(html! { @if may(visit, Action::EditCampaigns) { a class="button" href={ "/campaigns/" (campaign.id) "/edit" } { (t!(visit, "check-back")) } } })
+        .body(&body)
+}
+
+fn line(done: bool, yes: &str, no: &str, href: &str) -> Markup {
+    html! {
+        li {
+            (seal_shape(if done { Seal::Good } else { Seal::Bad }))
+            @if done { p { (yes) } } @else { p { (no) @if !href.is_empty() { " " a href=(href) { "→" span class="visually-hidden" { (no) } } } } }
+        }
+    }
+}
+
+/// Why somebody gets or got nothing, in words.
+pub(super) fn reason_text(visit: &Visit, reason: &str) -> String {
+    named_if_known(visit, "reason", reason).unwrap_or_else(|| reason.to_owned())
+}
+
+fn when_form(visit: &Visit, campaign: &Campaign, form: &Fields) -> Markup {
+    let zone = visit.frame.zone.iana_name().unwrap_or("UTC").to_owned();
+    let later = form.text("when") == "at";
+    html! {
+        form class="form" method="get" action={ "/campaigns/" (campaign.id) "/send" } {
+            fieldset class="field" {
+                legend { (t!(visit, "send-when")) }
+                div class="check" { input type="radio" id="when-now" name="when" value="now" checked[!later]; label for="when-now" { (t!(visit, "send-now")) } }
+                div class="check" { input type="radio" id="when-at" name="when" value="at" checked[later]; label for="when-at" { (t!(visit, "send-at")) } }
+            }
+            (field(visit, form, &Input::new("datetime-local", "at", &t!(visit, "send-time")).help(t!(visit, "send-zone", zone = zone)).optional()))
+            (submit(&t!(visit, "send-continue")))
+        }
+    }
+}
+
+async fn test(Path(id): Path<String>, Sent { visit, mut form, .. }: Sent) -> Result<Response, Problem> {
+    let campaign = draft(&visit, &id).await?;
+    let outcome = match (EmailAddress::parse(form.text("to").trim()), &visit.house.settings.outbound) {
+        (Err(_), _) => {
+            form.refuse("to", t!(visit, "email-refused"));
+            None
+        }
+        (_, None) => Some(Err(t!(visit, "test-no-outbound"))),
+        (Ok(to), Some(outbound)) => {
+            let sent = test_send(&visit.ctx, &visit.house.store, outbound, campaign.id, &to, None).await;
+            Some(match sent {
+                Ok(()) => Ok(to),
+                Err(TestSendError::NoCampaign) => return Err(Problem::NotFound),
+                Err(TestSendError::Store(error)) => return Err(error.into()),
+                Err(TestSendError::Keys(error)) => return Err(error.into()),
+                // The texts are the room's own or the mail server's words about our own message.
+                Err(error) => Err(error.to_string()),
+            })
+        }
+    };
+    let status = match &outcome {
+        Some(Ok(_)) => StatusCode::OK,
+        _ => StatusCode::UNPROCESSABLE_ENTITY,
+    };
+    let tested = outcome.map(|outcome| match outcome {
+        Ok(to) => notice(
+            Tone::Good,
+            &t!(visit, "test-sent", to = to.as_str()),
+            &html! { p { (t!(visit, "test-sent-text")) } },
+        ),
+        Err(reason) => notice(Tone::Bad, &t!(visit, "test-failed"), &html! { p lang="en" { (reason) } }),
+    });
+    let found = checked(&visit, &campaign).await?;
+    Ok(check_page(&visit, &campaign, &found, &form, tested).status(status).into_response())
+}
+
+#[derive(serde::Deserialize)]
+struct Wanted {
+    when: Option<String>,
+    at: Option<String>,
+}
+
+/// The last page before it happens: the exact number, the time, the subject.
+async fn ask(visit: Visit, Path(id): Path<String>, Query(wanted): Query<Wanted>) -> Result<Response, Problem> {
+    let campaign = draft(&visit, &id).await?;
+    if campaign.state != State::Draft {
+        return Ok(see_other(&format!("/campaigns/{}", campaign.id)));
+    }
+    let found = checked(&visit, &campaign).await?;
+    let (when, at) = (wanted.when.unwrap_or_default(), wanted.at.unwrap_or_default());
+    let mut form = Fields::of(&[("when", &when), ("at", &at)]);
+    let time = match read_when(&visit, &form) {
+        Some(When::At(at)) if at <= visit.ctx.now() => None,
+        time => time,
+    };
+    let Some(time) = time.filter(|_| found.is_ready()) else {
+        if found.is_ready() {
+            form.refuse("at", t!(visit, "send-time-refused"));
+        }
+        let page = check_page(&visit, &campaign, &found, &form, None);
+        return Ok(page.status(StatusCode::UNPROCESSABLE_ENTITY).into_response());
+    };
+    let sender = format!("{} <{}>", campaign.content.from_name, campaign.content.from_address.as_str());
+    let body = html! {
+        section class="card measure" {
+            dl class="facts" {
+                dt { (t!(visit, "send-recipients")) } dd { strong { (t!(visit, "contacts-number", count = found.would_send)) } }
+                dt { (t!(visit, "content-part-subject")) } dd { (campaign.content.subject) }
+                dt { (t!(visit, "editor-sender")) } dd { (sender) }
+                dt { (t!(visit, "send-when")) }
+                dd { @match time { When::Now => (t!(visit, "send-now")), When::At(at) => (format::moment(&visit, &visit.frame.zone, at)) } }
+            }
+            form class="form" method="post" action={ "/campaigns/" (campaign.id) "/send" } {
+                (csrf_field(&visit.frame))
+                (hidden("revision", &campaign.revision.to_string()))
+                (hidden("when", form.text("when")))
+                (hidden("at", form.text("at")))
+                div class="form-actions" {
+                    button class="button button-primary" type="submit" {
+                        @match time {
+                            When::Now => (t!(visit, "send-button", count = found.would_send)),
+                            When::At(_) => (t!(visit, "schedule-button", count = found.would_send)),
+                        }
+                    }
+                    a class="button button-plain" href={ "/campaigns/" (campaign.id) "/check" } { (t!(visit, "cancel")) }
+                }
+            }
+            p class="quiet small" { (t!(visit, "send-calm")) }
+        }
+    };
+    let title = t!(visit, "send-confirm", count = found.would_send);
+    Ok(page_of(&visit, &campaign, &title).body(&body).into_response())
+}
+
+/// The time of the form, in the reader's zone; `None` if there is none to be read.
+fn read_when(visit: &Visit, form: &Fields) -> Option<When> {
+    if form.text("when") != "at" {
+        return Some(When::Now);
+    }
+    instant(&visit.frame.zone, form.text("at")).map(When::At)
+}
+
+fn instant(zone: &TimeZone, text: &str) -> Option<Timestamp> {
+    let civil: jiff::civil::DateTime = text.trim().parse().ok()?;
+    let zoned = civil.to_zoned(zone.clone()).ok()?;
+    Some(Timestamp::from_micros(zoned.timestamp().as_microsecond()))
+}
+
+async fn launch(Path(id): Path<String>, Posted { visit, mut tx, form }: Posted) -> Result<Response, Problem> {
+    let campaign = find(&visit, &mut tx, &id).await?;
+    // What was confirmed is what goes out.
+    if form.text("revision") != campaign.revision.to_string() {
+        return Err(Problem::Changed);
+    }
+    let has_domain = domain::find_for(&visit.ctx, &mut tx, &campaign.content.from_address).await?.is_some();
+    if !has_domain || relay::find(&visit.ctx, &mut tx).await?.is_none() {
+        return Ok(see_other(&format!("/campaigns/{}/check", campaign.id)));
+    }
+    let when = read_when(&visit, &form).ok_or(Problem::Unreadable)?;
+    let known = known(&custom_field::all(&visit.ctx, &mut tx).await?);
+    match letterkeep_campaign::launch(&visit.ctx, &mut tx, &visit.keyring, campaign.id, when, &known).await {
+        Ok(_) => {
+            tx.commit().await?;
+            Ok(see_other(&format!("/campaigns/{}/progress", campaign.id)))
+        }
+        Err(CampaignError::Problems(_) | CampaignError::NoAudience | CampaignError::Time) => {
+            Ok(see_other(&format!("/campaigns/{}/check", campaign.id)))
+        }
+        Err(error) => Err(fault(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_read_in_the_readers_zone() {
+        let berlin = TimeZone::get("Europe/Berlin").unwrap();
+        assert_eq!(instant(&berlin, "2026-11-23T08:00"), Some(Timestamp::from_seconds(1_795_417_200)));
+        for text in ["", "tomorrow", "2026-13-01T00:00"] {
+            assert!(instant(&berlin, text).is_none(), "{text}");
+        }
+    }
+}
