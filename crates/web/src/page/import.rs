@@ -55,10 +55,9 @@ impl From<ImportError> for Problem {
     fn from(error: ImportError) -> Self {
         use letterkeep_audience::import::FileError;
         match error {
-            ImportError::Missing => Self::NotFound,
             // A button of a page that was shown before the import moved on.
             ImportError::State(..) => Self::Changed,
-            ImportError::File(FileError::Missing) => Self::NotFound,
+            ImportError::Missing | ImportError::File(FileError::Missing) => Self::NotFound,
             ImportError::Keys(error) | ImportError::File(FileError::Keys(error)) => Self::Keys(error),
             ImportError::Store(error) | ImportError::File(FileError::Store(error)) => Self::Store(error),
             other => Self::internal(other),
