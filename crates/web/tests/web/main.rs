@@ -1,5 +1,6 @@
 //! The web service as browsers meet it.
 
+mod audience;
 mod look;
 mod story;
 mod support;
