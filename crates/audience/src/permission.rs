@@ -390,6 +390,8 @@ pub struct PermissionChange {
     pub after: String,
     /// How it came about.
     pub source: Source,
+    /// The import that brought it; the evidence stands with it, once for the whole file.
+    pub import: Option<Id<kind::Import>>,
     /// What shows it.
     pub evidence: Option<Evidence>,
     /// `user_…`, `system` or `public`.
@@ -411,12 +413,17 @@ pub async fn history(
         .map(|row| {
             let slot = PERMISSION_EVIDENCE.slot(&row.change_id);
             let evidence = row.evidence.as_deref().map(|sealed| keyring.open_json(&slot, sealed)).transpose();
+            // An import stands there by its id: its evidence is kept once, with the import.
+            let import = row.source.parse().ok();
+            let source = import.map_or_else(|| Source::from_name(&row.source), |_| Some(Source::Import));
+            let source = source.ok_or(Error::Shape("permission_change.source"))?;
             Ok(PermissionChange {
                 id: Id::from_uuid(row.change_id),
                 subject: row.subject,
                 before: row.before,
                 after: row.after,
-                source: Source::from_name(&row.source).ok_or(Error::Shape("permission_change.source"))?,
+                source,
+                import,
                 evidence: evidence.map_err(|reason| ReadError::Sealed { contact, reason })?,
                 actor: row.actor,
                 at: Timestamp::from_micros(row.at),

@@ -163,6 +163,9 @@ fn past(visit: &Visit, history: &[PermissionChange]) -> Markup {
                             @if change.subject == "tracking" { (t!(visit, "contact-tracking")) " · " }
                             (named(visit, "source", change.source.name())) " · " (format::moment(visit, &visit.frame.zone, change.at))
                         }
+                        @if let Some(import) = change.import.filter(|_| may(visit, Action::ImportContacts)) {
+                            p class="small" { a href={ "/imports/" (import) } { (t!(visit, "contact-by-import")) } }
+                        }
                         @if let Some(evidence) = &change.evidence {
                             @for text in [&evidence.basis, &evidence.wording, &evidence.form, &evidence.page, &evidence.address, &evidence.client, &evidence.message, &evidence.note] {
                                 @if !text.is_empty() { p class="lines small" { (text) } }

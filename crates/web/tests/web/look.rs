@@ -91,3 +91,42 @@ async fn shoot(browser: &Browser, name: &str, found: &mut Vec<String>) {
         found.push(format!("csp {name}: {violation}"));
     }
 }
+
+#[tokio::test]
+#[ignore = "makes pictures to look at; the browser test of the whole product runs in CI"]
+async fn pictures_of_the_audience_pages() {
+    let Some(browser) = Browser::start("de").await else { return };
+    let test = TestHouse::sqlite().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://localhost:{}", listener.local_addr().unwrap().port());
+    let app = router(house(&test, &base));
+    let mut visitor = crate::support::Visitor::at(app.clone());
+    visitor.language = "de";
+    let secret = visitor.sign_up(&test, "erika").await;
+    let server = tokio::spawn(async move { axum::serve(listener, app).await });
+    browser.open(&format!("{base}/log-in")).await;
+    browser.fill("#user_name", "erika").await;
+    browser.fill("#password", PASSWORD).await;
+    browser.click("main form button[type=submit]").await;
+    browser.wait_for("#code").await;
+    browser.fill("#code", &secret.code_at(test.clock.now())).await;
+    browser.click("main form button[type=submit]").await;
+    browser.wait_for(".sidebar").await;
+
+    let mut found = vec![];
+    let shot = async |found: &mut Vec<String>, path: &str, name: &str| {
+        browser.open(&format!("{base}{path}")).await;
+        shoot(&browser, &format!("audience-{name}"), found).await;
+    };
+    shot(&mut found, "/contacts", "empty").await;
+    for path in ["/lists", "/fields", "/contacts/new", "/suppressions", "/imports/new"] {
+        shot(&mut found, path, &path[1..].replace('/', "-")).await;
+    }
+    let pages = crate::audience::furnish(&mut visitor, &test).await;
+    for (name, path) in &pages {
+        shot(&mut found, path, name).await;
+    }
+    found.extend(browser.script_errors().await);
+    assert!(found.is_empty(), "{found:#?}");
+    server.abort();
+}
