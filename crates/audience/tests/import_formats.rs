@@ -128,8 +128,8 @@ impl Read for HugeCell {
 
 #[test]
 fn a_2_gb_cell_refuses_its_row_and_is_never_held() {
-    // In an unoptimised build two gigabytes take a minute; the memory does not depend on the size.
-    let size = if cfg!(debug_assertions) { 64 << 20 } else { 2 << 30 };
+    // In an unoptimised build two gigabytes take minutes; the memory does not depend on the size.
+    let size = if cfg!(debug_assertions) { 8 << 20 } else { 2 << 30 };
     for quote in ["", "\""] {
         let file = quote
             .as_bytes()
@@ -246,7 +246,7 @@ fn a_workbook_cannot_reach_outside_or_grow_without_end() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
     fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..4000)) {
