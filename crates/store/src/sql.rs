@@ -116,7 +116,9 @@ impl Bulk {
             for (column, cast) in self.casts.iter().enumerate() {
                 number += 1;
                 let comma = if column == 0 { "" } else { ", " };
-                let _ = write!(text, "{comma}${number}");
+                // SQLite looks numbered parameters up one by one, in time that grows with their square; bare ones it
+                // only counts.
+                let _ = if postgres { write!(text, "{comma}${number}") } else { write!(text, "{comma}?") };
                 if postgres && !cast.is_empty() {
                     let _ = write!(text, "::{cast}");
                 }
