@@ -71,8 +71,8 @@ async fn list_page(visit: &Visit, tx: &mut Tx, form: &Fields) -> Result<Page, Pr
 }
 
 async fn add(Sent { visit, mut form, .. }: Sent) -> Result<Response, Problem> {
-    let outcome = match DomainName::parse(form.text("domain")) {
-        Err(_) => Err("domain-refused"),
+    let refusal = match DomainName::parse(form.text("domain")) {
+        Err(_) => "domain-refused",
         Ok(name) => {
             // The keys take a moment; no transaction waits for them.
             let keys = DomainKeys::generate(&visit.ctx).await.map_err(Problem::internal)?;
@@ -82,16 +82,14 @@ async fn add(Sent { visit, mut form, .. }: Sent) -> Result<Response, Problem> {
                     tx.commit().await?;
                     return Ok(see_other(&format!("/domains/{}", domain.id)));
                 }
-                Err(AddDomainError::Exists) => Err("domain-exists"),
-                Err(AddDomainError::TooMany) => Err("domain-too-many"),
+                Err(AddDomainError::Exists) => "domain-exists",
+                Err(AddDomainError::TooMany) => "domain-too-many",
                 Err(AddDomainError::Store(error)) => return Err(error.into()),
                 Err(error) => return Err(Problem::internal(error)),
             }
         }
     };
-    if let Err(key) = outcome.map(|()| ()) {
-        form.refuse("domain", crate::text::say(visit.frame.locale, key, None));
-    }
+    form.refuse("domain", crate::text::say(visit.frame.locale, refusal, None));
     let mut tx = visit.read().await?;
     Ok(list_page(&visit, &mut tx, &form).await?.status(StatusCode::UNPROCESSABLE_ENTITY).into_response())
 }
@@ -105,7 +103,7 @@ async fn show(Desk { visit, mut tx }: Desk, Path(id): Path<String>) -> Result<Pa
     let domain = find(&visit, &mut tx, &id).await?;
     let relay = relay::find(&visit.ctx, &mut tx).await?;
     let records = domain.dns_records(relay.as_ref().map(|relay| relay.host.as_str()));
-    let zone: String = records.iter().map(|record| format!("{}\n", record.zone_line())).collect();
+    let zone = records.iter().map(DnsRecord::zone_line).collect::<Vec<_>>().join("\n");
     let body = html! {
         ol class="record-list" {
             @for (place, entry) in records.iter().enumerate() { li class="card" { (record(&visit, place, entry)) } }

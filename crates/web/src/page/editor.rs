@@ -230,7 +230,7 @@ async fn page(
                 section class="card" {
                     h2 { (t!(visit, "problems-title")) }
                     div id="problems" aria-live="polite"
-                        hx-post={ "/campaigns/" (campaign.id) "/problems" } hx-trigger="input changed delay:900ms from:#editor-form"
+                        hx-post={ "/campaigns/" (campaign.id) "/problems" } hx-trigger="input delay:900ms from:#editor-form"
                         hx-include="#editor-form" hx-sync="this:replace" { (problems(visit, &found)) }
                 }
             }

@@ -95,8 +95,8 @@ fn page(visit: &Visit, stored: Option<&Relay>, form: &Fields, said: Option<&Mark
 
 async fn save(Posted { visit, mut tx, mut form }: Posted) -> Result<Response, Problem> {
     let stored = relay::find(&visit.ctx, &mut tx).await?;
-    match input(&visit, &mut form) {
-        Some(input) => match relay::save(&visit.ctx, &mut tx, &visit.keyring, input).await {
+    if let Some(input) = input(&visit, &mut form) {
+        match relay::save(&visit.ctx, &mut tx, &visit.keyring, input).await {
             Ok(_) => {
                 tx.commit().await?;
                 return Ok(see_other("/relay?saved=yes"));
@@ -110,8 +110,7 @@ async fn save(Posted { visit, mut tx, mut form }: Posted) -> Result<Response, Pr
             Err(RelayError::Limit) => form.refuse("limit", t!(visit, "relay-limit-refused")),
             Err(RelayError::Store(error)) => return Err(error.into()),
             Err(RelayError::Open(error)) => return Err(Problem::internal(error)),
-        },
-        None => {}
+        }
     }
     let page = page(&visit, stored.as_ref(), &form, None);
     Ok(page.status(StatusCode::UNPROCESSABLE_ENTITY).into_response())

@@ -57,11 +57,11 @@ async fn draft(visit: &Visit, id: &str) -> Result<Campaign, Problem> {
     find(visit, &mut tx, id).await
 }
 
-fn check_page(visit: &Visit, campaign: &Campaign, found: &PreSend, form: &Fields, tested: Option<Markup>) -> Page {
+fn check_page(visit: &Visit, campaign: &Campaign, found: &PreSend, form: &Fields, tested: Option<&Markup>) -> Page {
     let skipped: i64 = found.would_skip.values().sum();
     let ready = found.is_ready();
     let body = html! {
-        @if let Some(tested) = &tested { (tested) }
+        @if let Some(tested) = tested { (tested) }
         (error_summary(visit, form))
         @if ready {
             (notice(Tone::Good, &t!(visit, "check-ready"), &html! { p { (t!(visit, "check-ready-text", count = found.would_send)) } }))
@@ -196,7 +196,7 @@ async fn test(Path(id): Path<String>, Sent { visit, mut form, .. }: Sent) -> Res
         Err(reason) => notice(Tone::Bad, &t!(visit, "test-failed"), &html! { p lang="en" { (reason) } }),
     });
     let found = checked(&visit, &campaign).await?;
-    Ok(check_page(&visit, &campaign, &found, &form, tested).status(status).into_response())
+    Ok(check_page(&visit, &campaign, &found, &form, tested.as_ref()).status(status).into_response())
 }
 
 #[derive(serde::Deserialize)]

@@ -67,7 +67,7 @@ async fn pictures_of_the_account_pages() {
 }
 
 /// Takes the pictures; yields what is wrong with the page.
-async fn shoot(browser: &Browser, name: &str, found: &mut Vec<String>) {
+pub(crate) async fn shoot(browser: &Browser, name: &str, found: &mut Vec<String>) {
     for (width, height, size) in [(1280, 860, "wide"), (390, 844, "phone")] {
         browser.resize(width, height).await;
         for (scheme, colour) in [(ColourScheme::Light, "light"), (ColourScheme::Dark, "dark")] {

@@ -79,13 +79,10 @@ pub(super) fn read(visit: &Visit, form: &mut Fields, campaign: &Campaign) -> Opt
     if from_address.is_err() {
         form.refuse("from_local", t!(visit, "editor-from-refused"));
     }
-    let reply_to = match form.filled("reply_to").map(EmailAddress::parse).transpose() {
-        Ok(reply_to) => reply_to,
-        Err(_) => {
-            form.refuse("reply_to", t!(visit, "email-refused"));
-            None
-        }
-    };
+    let reply_to = form.filled("reply_to").map(EmailAddress::parse).transpose();
+    if reply_to.is_err() {
+        form.refuse("reply_to", t!(visit, "email-refused"));
+    }
     let audience = Audience {
         everybody: form.text("who") == "everybody",
         lists: form.all("list").filter_map(|id| id.parse().ok()).collect(),
@@ -97,7 +94,7 @@ pub(super) fn read(visit: &Visit, form: &mut Fields, campaign: &Campaign) -> Opt
         preheader: form.text("preheader").to_owned(),
         from_name: form.text("from_name").to_owned(),
         from_address: from_address.ok()?,
-        reply_to,
+        reply_to: reply_to.ok()?,
         postal_address: form.text("postal_address").to_owned(),
         format: if form.text("format") == "html" { Format::Html } else { Format::Mjml },
         source: form.text("source").to_owned(),
@@ -133,20 +130,20 @@ pub(super) fn form(
 ) -> Markup {
     let preview = format!("/campaigns/{}/preview", campaign.id);
     html! {
-        form class="form form-wide" id="editor-form" method="post" action={ "/campaigns/" (campaign.id) "/edit" } data-preview="preview-button" {
+        form class="form form-wide" id="editor-form" method="post" action={ "/campaigns/" (campaign.id) "/edit" } data-preview="preview-button" novalidate {
             (csrf_field(&visit.frame))
             (hidden("revision", form.text("revision")))
             section class="card form" {
                 h2 { (t!(visit, "editor-letter")) }
                 (field(visit, form, &Input::text("name", &t!(visit, "campaign-name")).help(t!(visit, "campaign-name-help")).max(200).autocomplete("off")))
-                (field(visit, form, &Input::text("subject", &t!(visit, "content-part-subject")).max(300).autocomplete("off").optional()))
+                (field(visit, form, &Input::text("subject", &t!(visit, "content-part-subject")).max(300).autocomplete("off")))
                 (field(visit, form, &Input::text("preheader", &t!(visit, "content-part-preheader")).help(t!(visit, "editor-preheader-help")).max(400).autocomplete("off").optional()))
             }
             (sender(visit, form, choices))
             (audience(visit, form, choices))
             section class="card form form-wide" {
                 h2 { (t!(visit, "editor-content")) }
-                (text_area(visit, form, &Input::text("source", &t!(visit, "content-part-source")).help(t!(visit, "editor-source-help")).optional(), 24, true))
+                (text_area(visit, form, &Input::text("source", &t!(visit, "content-part-source")).help(t!(visit, "editor-source-help")), 24, true))
                 (merge_tags(visit, custom))
                 details class="more" open[!form.text("text").is_empty()] {
                     summary { (t!(visit, "editor-text")) }
@@ -182,7 +179,7 @@ fn sender(visit: &Visit, form: &Fields, choices: &Choices) -> Markup {
     html! {
         section class="card form" {
             h2 { (t!(visit, "editor-sender")) }
-            (field(visit, form, &Input::text("from_name", &t!(visit, "content-part-from-name")).help(t!(visit, "editor-from-name-help")).max(120).autocomplete("off").optional()))
+            (field(visit, form, &Input::text("from_name", &t!(visit, "content-part-from-name")).help(t!(visit, "editor-from-name-help")).max(120).autocomplete("off")))
             div class="address-row" {
                 (field(visit, form, &Input::text("from_local", &t!(visit, "editor-from")).max(64).autocomplete("off")))
                 (select(visit, form, &Input::text("from_domain", &t!(visit, "editor-domain")), &domains))
@@ -191,7 +188,7 @@ fn sender(visit: &Visit, form: &Fields, choices: &Choices) -> Markup {
                 p class="quiet small" { (t!(visit, "editor-no-domain")) " " @if may(visit, Action::ManageSendingDomains) { a href="/domains" { (t!(visit, "domain-add")) } } }
             }
             (field(visit, form, &Input::email("reply_to", &t!(visit, "editor-reply-to")).help(t!(visit, "editor-reply-to-help")).autocomplete("off").optional()))
-            (text_area(visit, form, &Input::text("postal_address", &t!(visit, "content-part-postal-address")).help(t!(visit, "editor-postal-help")).max(600).optional(), 3, false))
+            (text_area(visit, form, &Input::text("postal_address", &t!(visit, "content-part-postal-address")).help(t!(visit, "editor-postal-help")).max(600), 3, false))
         }
     }
 }
