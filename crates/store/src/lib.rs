@@ -97,13 +97,15 @@ pub fn statements() -> Vec<&'static Sql> {
     .concat()
 }
 
-/// A bulk statement's name and its texts for two rows on SQLite and PostgreSQL, for the same test.
+/// A bulk statement's name and its texts for a full piece on SQLite and PostgreSQL, for the same test.
 pub fn bulk_statements() -> Vec<(&'static str, String, String)> {
     let all: &[&[&sql::Bulk]] =
         &[contact::BULK, import::BULK, ledger::BULK, list::BULK, permission::BULK, suppression::BULK, tag::BULK];
     all.concat()
         .into_iter()
-        .map(|bulk| (bulk.name, bulk.text(2, false).to_string(), bulk.text(2, true).to_string()))
+        .map(|bulk| {
+            (bulk.name, bulk.text(sql::Bulk::ROWS, false).to_string(), bulk.text(sql::Bulk::ROWS, true).to_string())
+        })
         .collect()
 }
 
