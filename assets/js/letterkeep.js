@@ -40,6 +40,8 @@ function announce(text) {
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (form.method !== "post" || form.hasAttribute("hx-post") || form.dataset.again) return;
+  // What is sent into a frame beside the form, as a preview is, leaves the form where it is.
+  if (event.submitter?.hasAttribute("formtarget")) return;
   if (form.dataset.sent === "yes") {
     event.preventDefault();
     return;

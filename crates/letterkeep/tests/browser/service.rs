@@ -1,0 +1,90 @@
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+/// The real program on a data directory of its own. It ends when this is dropped.
+pub(crate) struct Service {
+    child: Child,
+    base: String,
+    log: Arc<Mutex<String>>,
+    data: TempDir,
+}
+
+impl Service {
+    /// `init`, then `serve` on a free port; returns once the port answers.
+    pub(crate) fn start() -> Self {
+        let data = TempDir::with_prefix("letterkeep-service-").unwrap();
+        let initialised = program(data.path()).arg("init").output().unwrap();
+        assert!(initialised.status.success(), "{}", String::from_utf8_lossy(&initialised.stderr));
+
+        // The address stands in links and is compared with what browsers send, so the port must be known before.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let base = format!("https://localhost:{port}");
+        let mut child = program(data.path())
+            .args(["serve", "--listen", &format!("127.0.0.1:{port}")])
+            .env("LETTERKEEP_PUBLIC_URL", &base)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let log = Arc::new(Mutex::new(String::new()));
+        let (ready, is_ready) = std::sync::mpsc::channel();
+        std::thread::spawn({
+            let log = log.clone();
+            move || {
+                for line in lines {
+                    if line.contains(" serving ") {
+                        let _ = ready.send(());
+                    }
+                    let mut log = log.lock().unwrap();
+                    log.push_str(&line);
+                    log.push('\n');
+                }
+            }
+        });
+        let service = Self { child, base, log, data };
+        if is_ready.recv_timeout(Duration::from_secs(60)).is_err() {
+            panic!("the service does not start:\n{}", service.log());
+        }
+        service
+    }
+
+    /// `https://localhost:PORT`
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// A directory that goes with the service.
+    pub(crate) fn directory(&self) -> &Path {
+        self.data.path()
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("the service's log:\n{}", self.log());
+        }
+    }
+}
+
+fn program(directory: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_letterkeep"));
+    command.current_dir(directory).stdin(Stdio::null()).stdout(Stdio::null());
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("LETTERKEEP_")) {
+        command.env_remove(name);
+    }
+    command
+}
