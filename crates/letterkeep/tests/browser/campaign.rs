@@ -106,7 +106,7 @@ pub(crate) async fn report(visitor: &mut Visitor, mailbox: &Mailbox, base: &str)
             visits.extend(pictures.iter().take(1).cloned());
         }
         if reader % 6 == 0 {
-            visits.extend(links.iter().take(1 + reader % 3).cloned());
+            visits.extend(links.iter().take(1 + reader / 6 % 2).cloned());
         }
     }
     assert!(visits.iter().any(|link| link.contains("/o/")) && visits.iter().any(|link| link.contains("/c/")));
