@@ -48,9 +48,8 @@ impl Service {
             }
         });
         let service = Self { child, base, log, data };
-        if is_ready.recv_timeout(Duration::from_secs(60)).is_err() {
-            panic!("the service does not start:\n{}", service.log());
-        }
+        let serves = is_ready.recv_timeout(Duration::from_mins(1)).is_ok();
+        assert!(serves, "the service does not start:\n{}", service.log());
         service
     }
 

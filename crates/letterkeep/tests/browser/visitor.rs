@@ -167,11 +167,11 @@ fn is_fault(entry: &ConsoleEntry) -> bool {
     (complains || entry.level == "SEVERE") && !refused_form && !blocked_by_us
 }
 
-const TOO_WIDE: &str = r#"
+const TOO_WIDE: &str = r"
 const edge = document.documentElement.clientWidth;
 const wide = [...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > edge + 1);
 return wide.slice(0, 4).map(e => e.outerHTML.slice(0, 100));
-"#;
+";
 
 /// An authenticator app.
 pub(crate) struct Authenticator {
