@@ -237,13 +237,10 @@ impl Config {
         };
         let public_url = match source.find("LETTERKEEP_PUBLIC_URL", file.public_url) {
             None => format!("https://localhost:{}", listen.port()),
-            Some(found) => match parse_public_url(&found.value) {
-                Some(url) => url,
-                None => {
-                    let problem = "is not an https:// address without a path, for example https://post.example.org";
-                    return Err(refuse(found, "public_url", problem));
-                }
-            },
+            Some(found) => {
+                let problem = "is not an https:// address without a path, for example https://post.example.org";
+                parse_public_url(&found.value).ok_or_else(|| refuse(found, "public_url", problem))?
+            }
         };
         let tls = match (
             source.find("LETTERKEEP_TLS_CERTIFICATE", file.tls.certificate),

@@ -131,7 +131,8 @@ fn root_key(config: &Config) -> Finding {
 fn private(data: &Path) -> Option<Finding> {
     use std::os::unix::fs::PermissionsExt as _;
     let mode = std::fs::metadata(data).ok()?.permissions().mode() & 0o777;
-    if mode & 0o077 == 0 {
+    let others = mode & 0o077;
+    if others == 0 {
         return Some(Good(format!("{} is private", data.display())));
     }
     let mend = format!("run: chmod 700 {}", data.display());

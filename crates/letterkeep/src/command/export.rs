@@ -64,15 +64,14 @@ pub(crate) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode>
         Kind::JsonLines => Format::JsonLines,
     };
     let export = Export::begin(&ctx, &house.store, Options { format, filter }).await?;
-    let contacts = match &args.output {
-        Some(path) => export.write(&mut private_file(path).await?).await?,
-        None => {
-            let mut export = export;
-            while let Some(piece) = export.chunk().await? {
-                std::io::stdout().write_all(&piece).context("writing to standard output")?;
-            }
-            export.contacts()
+    let contacts = if let Some(path) = &args.output {
+        export.write(&mut private_file(path).await?).await?
+    } else {
+        let mut export = export;
+        while let Some(piece) = export.chunk().await? {
+            std::io::stdout().write_all(&piece).context("writing to standard output")?;
         }
+        export.contacts()
     };
     complain(&format!("{contacts} contacts exported"));
     house.close().await;

@@ -1,5 +1,7 @@
 //! Contacts, lists, tags, fields, blocked addresses and the import, as people use them.
 
+use std::fmt::Write as _;
+
 use crate::support::{Answer, PASSWORD, Visitor};
 use axum::body::Body;
 use http::{Request, StatusCode, header};
@@ -420,9 +422,11 @@ pub(crate) async fn furnish(visitor: &mut Visitor, test: &TestHouse) -> Vec<(&'s
     for number in 0..60 {
         let (first, last) = (first[number % first.len()], last[number % last.len()]);
         let day = number % 28 + 1;
-        file.push_str(&format!(
-            "kontakt{number}@example.org;{first};{last};Sonnenberg;+49 30 1234{number:02};{day:02}.03.2021;{number},50 €;\n"
-        ));
+        writeln!(
+            file,
+            "kontakt{number}@example.org;{first};{last};Sonnenberg;+49 30 1234{number:02};{day:02}.03.2021;{number},50 €;"
+        )
+        .unwrap();
     }
     file.push_str(
         "kein-at;Max;Muster;;;;;\nkontakt3@example.org;Dörte;Weiß;;;;;\nlena@example.org;Lena;Lang;;;gestern;;\n",

@@ -50,9 +50,12 @@ pub(crate) async fn ready(test: &TestHouse, mut erika: Visitor) -> Ready {
     let taken = Arc::new(Mutex::new(Vec::new()));
     let kept = taken.clone();
     let mut behaviour = Behaviour::accept_all(move |one| kept.lock().unwrap().push(one.message));
-    behaviour.react = Arc::new(|to: &str| match to.starts_with("unknown") {
-        true => Reaction::AnswerRecipient("550 5.1.1 no such user".into()),
-        false => Reaction::Accept,
+    behaviour.react = Arc::new(|to: &str| {
+        if to.starts_with("unknown") {
+            Reaction::AnswerRecipient("550 5.1.1 no such user".into())
+        } else {
+            Reaction::Accept
+        }
     });
     let sink = Sink::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), behaviour).await.unwrap();
     let port = sink.address().port().to_string();

@@ -1,8 +1,6 @@
 //! Pictures of the campaign pages in real Chromium, with axe-core:
 //! `cargo test -p letterkeep-web --test web campaign_look -- --ignored`. They are saved under `target/screenshots`.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
-
 use std::time::Duration;
 
 use letterkeep_audience::permission::{self, Source};

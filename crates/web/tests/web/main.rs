@@ -1,4 +1,5 @@
 //! The web service as browsers meet it.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod audience;
 mod campaign;
