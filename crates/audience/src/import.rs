@@ -54,7 +54,6 @@ pub use file::{FileError, FileReader, FileStream, FileWriter, StoredFile};
 pub use mapping::{KnownField, MappingError, Target, Unknown};
 pub use progress::{Progress, State};
 pub use reject::Reject;
-pub use run::Job;
 pub use settings::{Existing, Settings, SettingsError};
 pub use source::{Format, SourceError};
 pub use stage::Preview;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails says where")]
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -49,7 +50,7 @@ fn file() -> Vec<u8> {
             rest if rest % 20 == 19 => format!("p{}@example.org", row - 7),
             _ => format!("p{row}@example.org"),
         };
-        text.push_str(&format!("{email},Vorname {row},tag {}\n", row % 7));
+        writeln!(text, "{email},Vorname {row},tag {}", row % 7).unwrap();
     }
     text.into_bytes()
 }

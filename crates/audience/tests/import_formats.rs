@@ -15,23 +15,25 @@ fn detect(bytes: &[u8]) -> Result<Format, SourceError> {
     Format::detect(&mut Cursor::new(bytes))
 }
 
-type Rows = Vec<(u64, Vec<String>, Option<RowProblem>)>;
+/// A row: its number, its cells, what is wrong with it.
+#[derive(Debug)]
+struct Seen(u64, Vec<String>, Option<RowProblem>);
 
-fn rows_as(format: Format, bytes: &[u8]) -> Result<Rows, SourceError> {
+fn rows_as(format: Format, bytes: &[u8]) -> Result<Vec<Seen>, SourceError> {
     let mut rows = Vec::new();
     format.read_rows(Cursor::new(bytes), &mut |row, _| {
-        rows.push((row.number, row.cells().map(str::to_owned).collect(), row.problem));
+        rows.push(Seen(row.number, row.cells().map(str::to_owned).collect(), row.problem));
         ControlFlow::Continue(())
     })?;
     Ok(rows)
 }
 
-fn rows(bytes: &[u8]) -> Result<Rows, SourceError> {
+fn rows(bytes: &[u8]) -> Result<Vec<Seen>, SourceError> {
     rows_as(detect(bytes)?, bytes)
 }
 
 fn cells(bytes: &[u8]) -> Vec<Vec<String>> {
-    rows(bytes).unwrap().into_iter().map(|(_, cells, _)| cells).collect()
+    rows(bytes).unwrap().into_iter().map(|Seen(_, cells, _)| cells).collect()
 }
 
 #[test]
@@ -279,7 +281,7 @@ proptest! {
         let quoted = |cell: &String| format!("\"{}\"", cell.replace('"', "\"\""));
         let text = table.iter().map(|row| row.iter().map(quoted).collect::<Vec<_>>().join(";") + "\r\n").collect::<String>();
         let format = Format::Text { encoding: TextEncoding::UTF_8, delimiter: Delimiter::Semicolon };
-        let read = rows_as(format, text.as_bytes()).unwrap().into_iter().map(|(_, cells, _)| cells).collect::<Vec<_>>();
+        let read = rows_as(format, text.as_bytes()).unwrap().into_iter().map(|Seen(_, cells, _)| cells).collect::<Vec<_>>();
         prop_assert_eq!(read, table);
     }
 }

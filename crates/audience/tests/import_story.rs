@@ -10,6 +10,7 @@ use letterkeep_store::sealed::column;
 use letterkeep_store::{contact, list, permission, suppression, tag};
 use letterkeep_testkit::{TestHouse, for_each_database};
 use letterkeep_vault::{IndexField, Keyring};
+use std::fmt::Write as _;
 
 const FILE: &str = "\
 E-Mail,Vorname,Nachname,PLZ,Ort,Geburtstag,Umsatz,Tags,Notizen
@@ -159,7 +160,7 @@ async fn a_dry_run_says_what_the_run_then_does_and_writes_nothing() {
         assert_eq!(found(house, &ctx, &keyring, "ann@example.com").await.unwrap().1.first_name, "Anne");
 
         stage::start(&ctx, &house.store, import).await.unwrap();
-        let job = letterkeep_store::queue::claim(&house.store.db, ctx.now(), std::time::Duration::from_secs(60)).await;
+        let job = letterkeep_store::queue::claim(&house.store.db, ctx.now(), std::time::Duration::from_mins(1)).await;
         let job = job.unwrap().expect("the start enqueued a job");
         let outcome = import::run::perform(&ctx, &house.store, &job).await;
         assert_eq!(outcome, letterkeep_store::queue::Outcome::Done);
@@ -252,7 +253,7 @@ async fn a_whole_import_can_be_taken_back() {
         assert_eq!((progress.created, progress.updated), (2, 2));
         assert_eq!(members(house, &ctx, list).await, 4);
         // Since then one was edited and one has said no.
-        house.clock.advance(std::time::Duration::from_secs(60));
+        house.clock.advance(std::time::Duration::from_mins(1));
         imported(house, &ctx, b"E-Mail,Vorname\ntouched@example.com,Later\n", |_| {}).await;
         let (stays, _) = found(house, &ctx, &keyring, "stays@example.com").await.unwrap();
         let mut tx = house.store.db.write().await.unwrap();
@@ -284,7 +285,7 @@ fn large(rows: usize) -> Vec<u8> {
     for row in 0..rows {
         let email =
             if row % 1000 == 999 { "broken".to_owned() } else { format!("p{}@example.org", row - row % 50 / 49) };
-        file.push_str(&format!("{email},Vorname {row},\"Notiz, {row}\"\n"));
+        writeln!(file, "{email},Vorname {row},\"Notiz, {row}\"").unwrap();
     }
     file.into_bytes()
 }

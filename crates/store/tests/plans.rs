@@ -1,6 +1,5 @@
 //! Bulk statements find their rows by key on SQLite: one that scanned a table would make an import's time grow with
 //! the square of its rows.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use letterkeep_store::{Db, bulk_statements};
 use letterkeep_testkit::TestHouse;

@@ -39,9 +39,6 @@ struct Cursor {
     row: u64,
 }
 
-/// A job that a run works for, so that its lease is prolonged with every batch.
-pub type Job<'a> = Option<&'a ClaimedJob>;
-
 /// Does a job of the kinds [`JOB`] and [`undo::JOB`]; anything else is a dead letter.
 pub async fn perform(ctx: &Ctx, store: &Store, job: &ClaimedJob) -> Outcome {
     let Ok(payload) = serde_json::from_str::<Payload>(&job.payload) else {
@@ -71,7 +68,7 @@ pub async fn run(
     ctx: &Ctx,
     store: &Store,
     import: Id<kind::Import>,
-    job: Job<'_>,
+    job: Option<&ClaimedJob>,
     mut seen: impl FnMut(&Progress),
 ) -> Result<Progress, ImportError> {
     match run_batches(ctx, store, import, job, &mut seen).await {
@@ -90,7 +87,7 @@ async fn run_batches(
     ctx: &Ctx,
     store: &Store,
     import: Id<kind::Import>,
-    job: Job<'_>,
+    job: Option<&ClaimedJob>,
     seen: &mut impl FnMut(&Progress),
 ) -> Result<bool, ImportError> {
     let keyring = store.keys.keyring(ctx.account).await?;
@@ -150,7 +147,7 @@ struct Writer<'a> {
     settings: &'a Settings,
     actor: &'a str,
     reject_file: Id<kind::File>,
-    job: Job<'a>,
+    job: Option<&'a ClaimedJob>,
 }
 
 impl Writer<'_> {

@@ -11,13 +11,13 @@ use letterkeep_store::audit::{self, Event};
 use letterkeep_store::contact::{self, ChangedContact, ContactRow};
 use letterkeep_store::import::{self as rows, ChangeRow, ImportRow};
 use letterkeep_store::permission::{self, PermissionChangeRow};
+use letterkeep_store::queue::ClaimedJob;
 use letterkeep_store::sealed::column;
 use letterkeep_store::{Store, Tx, list, queue, tag};
 use letterkeep_vault::Keyring;
 use uuid::Uuid;
 
 use super::batch::{Previous, Unreadable};
-use super::run::Job;
 use super::{ImportError, State, stage};
 
 /// The kind of job that takes an import back.
@@ -94,7 +94,12 @@ async fn mark(ctx: &Ctx, store: &Store, import: Id<kind::Import>, background: bo
 }
 
 /// Takes an import back that is marked for it, from the place reached on.
-pub async fn undo(ctx: &Ctx, store: &Store, import: Id<kind::Import>, job: Job<'_>) -> Result<Undone, ImportError> {
+pub async fn undo(
+    ctx: &Ctx,
+    store: &Store,
+    import: Id<kind::Import>,
+    job: Option<&ClaimedJob>,
+) -> Result<Undone, ImportError> {
     loop {
         let keyring = store.keys.keyring(ctx.account).await?;
         let mut tx = store.db.write().await?;

@@ -237,7 +237,7 @@ fn accounted(visit: &Visit, campaign: &Campaign, report: &Report) -> Markup {
     let whole = |number: i64| format::whole(visit, number);
     let reasons = |map: &std::collections::BTreeMap<String, i64>| {
         let words: Vec<_> =
-            map.iter().map(|(reason, number)| format!("{} {}", whole(*number), reason_text(visit, reason))).collect();
+            map.iter().map(|(reason, number)| format!("{}: {}", reason_text(visit, reason), whole(*number))).collect();
         if words.is_empty() { String::new() } else { format!(" ({})", words.join(", ")) }
     };
     let title = if open == 0 {

@@ -31,7 +31,7 @@ pub(in crate::page) fn sentence(visit: &Visit, text: &str, reason: &str) -> Resp
     let page = html! {
         (DOCTYPE)
         html lang=(visit.frame.locale.tag()) {
-            head { meta charset="utf-8"; title { (text) } style { "body{font:16px/1.5 system-ui,sans-serif;margin:2rem;color:#1d2530;background:#fff}" } }
+            head { meta charset="utf-8"; title { (text) } }
             body { p { strong { (text) } } p lang="en" { (reason) } }
         }
     };
