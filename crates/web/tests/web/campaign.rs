@@ -188,7 +188,7 @@ async fn from_draft_to_report() {
         assert_eq!(erika.get(&home).await.location(), format!("{home}/report"));
         let report = erika.get(&format!("{home}/report")).await;
         assert!(report.has("All 4 recipients are accounted for."), "{}", report.body);
-        assert!(report.has("1 address does not exist") && report.has("1 unsubscribed"), "{}", report.body);
+        assert!(report.has("address does not exist: 1") && report.has("unsubscribed: 1"), "{}", report.body);
         assert!(report.has("50.0%") && report.has("Box"), "one of two opened and clicked: {}", report.body);
         let refused = erika.get(&format!("{home}/recipients?state=failed")).await;
         assert!(refused.has("unknown@example.com") && refused.has("550"), "{}", refused.body);
