@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to its terminal")]
 
 mod bench;
+mod deny;
 mod example_contacts;
 mod fuzz;
 mod install;
@@ -52,6 +53,8 @@ enum Verb {
         #[arg(long, default_value_t = 60)]
         seconds: u32,
     },
+    /// Check licences, bans, sources and known vulnerabilities of all dependencies (needs cargo-deny)
+    Deny,
     /// Write the example files of contacts anew
     ExampleContacts,
     /// Run a private PostgreSQL for tests until Ctrl-C and print the line to export
@@ -75,6 +78,7 @@ fn run(verb: &Verb) -> Result<ExitCode> {
         Verb::Vendor { check } => vendor::run(*check),
         Verb::Bench { filter } => bench::run(filter.as_deref()),
         Verb::Fuzz { target, seconds } => fuzz::run(target.as_deref(), *seconds),
+        Verb::Deny => deny::run(),
         Verb::ExampleContacts => example_contacts::run(tools::root()),
         Verb::Postgres => postgres::foreground(),
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 
 use crate::install::{self, Missing, Need};
-use crate::{postgres, tidy, tools};
+use crate::{deny, postgres, tidy, tools};
 
 /// Where tests find the interpreter that can import dkimpy.
 const DKIMPY: &str = "LETTERKEEP_TEST_DKIMPY";
@@ -92,6 +92,10 @@ pub(crate) fn run() -> ExitCode {
         succeed(cargo(strict).args(lints))
     });
     step(&mut steps, "tidy", || tidy::check(tools::root()));
+    // Tidy has judged licences and bans; who has cargo-deny gets its second opinion, also on other platforms' crates.
+    if deny::is_there() {
+        step(&mut steps, "deny", deny::offline_checks);
+    }
     step(&mut steps, "tests on SQLite and PostgreSQL, in the browser", || {
         let server = postgres::programs().map(|programs| postgres::Server::start(&programs)).transpose()?;
         let mut command = cargo(strict);
