@@ -1,6 +1,4 @@
-//! A CSV file of contacts: anything may be uploaded.
+//! A CSV file of contacts.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    letterkeep_audience::import::fuzz::csv(bytes);
-});
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| letterkeep_fuzz::csv::check(bytes));

@@ -1,6 +1,4 @@
-//! A XLSX file of contacts: anything may be uploaded.
+//! A workbook of contacts.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    letterkeep_audience::import::fuzz::xlsx(bytes);
-});
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| letterkeep_fuzz::xlsx::check(bytes));

@@ -27,7 +27,6 @@ pub mod dry_run;
 pub mod encoding;
 mod fields;
 pub mod file;
-pub mod fuzz;
 mod heading;
 pub mod limits;
 pub mod mapping;

@@ -412,33 +412,5 @@ fn sorted(mut problems: Vec<Problem>) -> Vec<Problem> {
     problems
 }
 
-/// Compiles and renders arbitrary bytes as the source of a message: the entry for fuzzing. Panics if a limit is broken.
-#[doc(hidden)]
-pub fn fuzz(source: &[u8], format: Format) {
-    let Ok(from_address) = letterkeep_model::EmailAddress::parse("a@example.org") else { return };
-    let source = String::from_utf8_lossy(source);
-    let input = crate::ContentInput {
-        subject: source.chars().filter(|c| !crate::content::breaks_a_line(*c)).take(60).collect(),
-        preheader: String::new(),
-        from_name: "A".into(),
-        from_address,
-        reply_to: None,
-        postal_address: "B".into(),
-        format,
-        source: source.into_owned(),
-        text: None,
-        locale: Locale::En,
-    };
-    let Ok(content) = Content::parse(input) else { return };
-    let known = BTreeSet::from(["first_name".to_owned(), "interests".to_owned()]);
-    let Ok(compiled) = compile(&content, &known) else { return };
-    let fields: Fields = [("first_name".to_owned(), "\"><x y='\n{{ z }}".into())].into_iter().collect();
-    if let Ok(rendered) = compiled.render(&fields, &Plain) {
-        assert!(rendered.html.len() <= MAX_HTML && rendered.text.len() <= MAX_TEXT + 1, "the limit holds");
-        assert!(!rendered.html.contains("<x y="), "a value does not become markup");
-        assert!(!rendered.subject.contains(['\r', '\n']), "a header is one line");
-    }
-}
-
 #[cfg(test)]
 mod tests;
