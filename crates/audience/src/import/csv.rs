@@ -131,7 +131,8 @@ impl<R: Read> CsvRows<R> {
                     return Ok(false);
                 }
                 if state == State::Quoted {
-                    row.note(RowProblem::OpenQuote);
+                    // Outweighs a cell that is too long, which it soon is: whoever closes the quote gets the rest back.
+                    row.problem = Some(RowProblem::OpenQuote);
                 }
                 row.end_cell();
                 return Ok(true);
@@ -156,8 +157,8 @@ impl<R: Read> CsvRows<R> {
                     state = State::Quoted;
                 }
                 State::Quoted => {
-                    let rest = &bytes[self.at..];
-                    let length = rest.iter().position(|byte| *byte == b'"').unwrap_or(rest.len());
+                    let rest = &self.block[self.at..];
+                    let length = rest.find('"').unwrap_or(rest.len());
                     row.push(&self.block[self.at..self.at + length]);
                     self.at += length;
                     if length < rest.len() {
