@@ -1,23 +1,35 @@
 //! What to know before a campaign is sent: what is missing, who will get it, who will not and why.
+//!
+//! The letter and the technology are looked at at once. The audience has to be opened contact by contact: a small one
+//! is counted at once too, a larger one by the job [`JOB`], which somebody starts with [`start`] and whose result stands
+//! beside the campaign for as long as the campaign is not changed.
 
-use std::collections::{BTreeMap, HashSet};
+mod job;
+mod walk;
+
+use std::collections::BTreeMap;
 
 use letterkeep_audience::contact::ReadError;
-use letterkeep_audience::field;
-use letterkeep_campaign::{Audience, CampaignError, Problem, Severity, compile};
-use letterkeep_model::{Ctx, Id, kind};
-use letterkeep_store::ledger::{self, Source};
-use letterkeep_store::{KeyStoreError, Store, sending_domain};
+use letterkeep_audience::{CustomField, contact, field, list, tag};
+use letterkeep_campaign::{Audience, Campaign, CampaignError, Compiled, Problem, Severity, compile};
+use letterkeep_model::{Ctx, Id, Timestamp, kind};
+use letterkeep_store::campaign_check::{self, CampaignCheckRow};
+use letterkeep_store::{KeyStoreError, Store, Tx, audit, sending_domain};
+use letterkeep_vault::Keyring;
+use serde::{Deserialize, Serialize};
 
 use crate::{person, relay};
 
-/// Contacts looked at in one piece.
-const BATCH: i64 = 500;
-/// Contacts that a finding names as examples.
-const EXAMPLES: usize = 5;
+pub use job::{JOB, run_job, start};
+use walk::Walk;
+
+/// Contacts that are counted at once, without a job: about a third of a second.
+pub const AT_ONCE: i64 = 10_000;
+/// What an id that is only excluded costs, measured in contacts that are opened.
+const EXCLUDED_SHARE: i64 = 10;
 
 /// A field that the content shows and some contacts have nothing for.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct MissingField {
     /// How many contacts.
     pub contacts: i64,
@@ -25,18 +37,68 @@ pub struct MissingField {
     pub examples: Vec<Id<kind::Contact>>,
 }
 
-/// What the check found.
-#[derive(Debug, Clone, Default)]
-pub struct PreSend {
-    /// What is wrong with the content, worst first.
-    pub problems: Vec<Problem>,
-    /// Fields that some contacts have nothing for, by merge key. These contacts are skipped, unless the template has a
-    /// default.
-    pub missing: BTreeMap<String, MissingField>,
+/// Who would get a campaign and who would not.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Count {
     /// Contacts that would get it.
     pub would_send: i64,
     /// Contacts that would not, by reason, in the words of the ledger.
     pub would_skip: BTreeMap<String, i64>,
+    /// Fields that some contacts have nothing for, by merge key. These contacts are skipped, unless the template has a
+    /// default.
+    pub missing: BTreeMap<String, MissingField>,
+}
+
+/// What is known about the audience of a draft as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Counting {
+    /// It was counted.
+    Done {
+        /// What was found.
+        count: Count,
+        /// When a job counted it; `None` if it was counted just now.
+        at: Option<Timestamp>,
+        /// Whether contacts, lists, tags or fields have been changed since.
+        moved_on: bool,
+    },
+    /// A job counts it.
+    UnderWay {
+        /// Contacts looked at.
+        checked: i64,
+        /// About how many there are.
+        total: i64,
+        /// When it began.
+        since: Timestamp,
+    },
+    /// It is too large to be counted at once, and no count for the campaign as it is now is there or under way.
+    Wanted {
+        /// About how many contacts there are.
+        total: i64,
+        /// Why there is none.
+        why: Wanted,
+    },
+    /// The content cannot be shown at all: there is nothing to compare contacts with.
+    Broken,
+}
+
+/// Why there is no count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// Nobody has asked for one.
+    NotAsked,
+    /// The campaign was changed since.
+    CampaignChanged,
+    /// It gave up, or has not got on for minutes.
+    Failed,
+}
+
+/// What the check found.
+#[derive(Debug, Clone)]
+pub struct PreSend {
+    /// What is wrong with the content, worst first.
+    pub problems: Vec<Problem>,
+    /// Who would get it.
+    pub audience: Counting,
     /// Whether the sender's domain is one of the account's sending domains.
     pub has_domain: bool,
     /// Whether a mail server is set up.
@@ -51,8 +113,16 @@ impl PreSend {
         self.has_domain
             && self.has_relay
             && self.has_postal_address
-            && self.would_send > 0
+            && self.count().is_some_and(|count| count.would_send > 0)
             && self.problems.iter().all(|problem| problem.severity == Severity::Advice)
+    }
+
+    /// Who would get it, if that was counted.
+    pub fn count(&self) -> Option<&Count> {
+        match &self.audience {
+            Counting::Done { count, .. } => Some(count),
+            Counting::UnderWay { .. } | Counting::Wanted { .. } | Counting::Broken => None,
+        }
     }
 }
 
@@ -76,89 +146,135 @@ pub enum CheckError {
     Store(#[from] letterkeep_store::Error),
 }
 
-/// Checks a campaign over its whole audience. Reads every contact of it once, in pieces, each in a transaction of its
-/// own; the memory for it grows by 16 bytes a contact.
-pub async fn pre_send(ctx: &Ctx, store: &Store, campaign: Id<kind::Campaign>) -> Result<PreSend, CheckError> {
-    let keyring = store.keys.keyring(ctx.account).await?;
-    let mut tx = store.db.read().await?;
-    let found = letterkeep_campaign::find(ctx, &mut tx, &keyring, campaign).await?.ok_or(CheckError::NoCampaign)?;
-    let custom = field::all(ctx, &mut tx).await?;
-    let domain = found.content.from_address.domain();
-    let mut result = PreSend {
-        has_domain: sending_domain::find_by_name(&mut tx, ctx.account, domain).await?.is_some(),
-        has_relay: relay::find(ctx, &mut tx).await?.is_some(),
-        has_postal_address: !found.content.postal_address.is_empty(),
-        ..PreSend::default()
-    };
-    drop(tx);
-    let compiled = match compile(&found.content, &person::known(&custom)) {
-        Ok(compiled) => compiled,
-        Err(problems) => {
-            result.problems = problems;
-            return Ok(result);
-        }
-    };
-    result.problems = compiled.problems().to_vec();
-    let excluded = members(ctx, store, found.audience.excluded_tags.iter().map(|tag| Source::Tag(tag.uuid()))).await?;
-    let mut seen = HashSet::new();
-    for source in sources(&found.audience) {
-        let mut after = Id::<kind::Contact>::NIL;
-        loop {
-            let mut tx = store.db.read().await?;
-            let mut ids = ledger::members(&mut tx, ctx.account, source, after.uuid(), BATCH).await?;
-            let Some(last) = ids.last() else { break };
-            after = Id::from_uuid(*last);
-            ids.retain(|id| !excluded.contains(id) && seen.insert(*id));
-            let ids: Vec<_> = ids.into_iter().map(Id::from_uuid).collect();
-            let (people, unreadable) = person::open(ctx, &mut tx, &keyring, &custom, &ids).await?;
-            drop(tx);
-            if !unreadable.is_empty() {
-                *result.would_skip.entry("unreadable".to_owned()).or_default() += unreadable.len() as i64;
-            }
-            for person in people {
-                let Some(reason) = person.refusal(&compiled) else {
-                    result.would_send += 1;
-                    continue;
-                };
-                *result.would_skip.entry(reason.to_owned()).or_default() += 1;
-                if reason == "missing_field" {
-                    for key in compiled.missing(&person.fields) {
-                        let missing = result.missing.entry(key.to_owned()).or_default();
-                        missing.contacts += 1;
-                        if missing.examples.len() < EXAMPLES {
-                            missing.examples.push(person.id);
-                        }
-                    }
-                }
-            }
-        }
-    }
-    Ok(result)
+/// A campaign, opened and compiled.
+struct Draft {
+    campaign: Campaign,
+    custom: Vec<CustomField>,
+    compiled: Result<Compiled, Vec<Problem>>,
 }
 
-fn sources(audience: &Audience) -> Vec<Source> {
-    if audience.everybody {
-        return vec![Source::Everybody];
+impl Draft {
+    async fn open(ctx: &Ctx, tx: &mut Tx, keyring: &Keyring, campaign: Id<kind::Campaign>) -> Result<Self, CheckError> {
+        let campaign = letterkeep_campaign::find(ctx, tx, keyring, campaign).await?.ok_or(CheckError::NoCampaign)?;
+        let custom = field::all(ctx, tx).await?;
+        let compiled = compile(&campaign.content, &person::known(&custom));
+        Ok(Self { campaign, custom, compiled })
     }
-    let lists = audience.lists.iter().map(|list| Source::List(list.uuid()));
-    lists.chain(audience.tags.iter().map(|tag| Source::Tag(tag.uuid()))).collect()
 }
 
-async fn members(
+/// Checks a campaign. An audience of at most `at_once` contacts ([`AT_ONCE`]) is counted here and now; of a larger one
+/// this tells what a job has found or is finding. Changes nothing.
+pub async fn pre_send(
     ctx: &Ctx,
     store: &Store,
-    sources: impl Iterator<Item = Source>,
-) -> Result<HashSet<uuid::Uuid>, letterkeep_store::Error> {
-    let mut found = HashSet::new();
-    for source in sources {
-        let mut after = uuid::Uuid::nil();
-        loop {
-            let mut tx = store.db.read().await?;
-            let ids = ledger::members(&mut tx, ctx.account, source, after, 5_000).await?;
-            let Some(last) = ids.last() else { break };
-            after = *last;
-            found.extend(ids);
+    campaign: Id<kind::Campaign>,
+    at_once: i64,
+) -> Result<PreSend, CheckError> {
+    let keyring = store.keys.keyring(ctx.account).await?;
+    let mut tx = store.db.read().await?;
+    let draft = Draft::open(ctx, &mut tx, &keyring, campaign).await?;
+    let content = &draft.campaign.content;
+    let mut found = PreSend {
+        problems: Vec::new(),
+        audience: Counting::Broken,
+        has_domain: sending_domain::find_by_name(&mut tx, ctx.account, content.from_address.domain()).await?.is_some(),
+        has_relay: relay::find(ctx, &mut tx).await?.is_some(),
+        has_postal_address: !content.postal_address.is_empty(),
+    };
+    let compiled = match &draft.compiled {
+        Ok(compiled) => compiled,
+        Err(problems) => {
+            found.problems.clone_from(problems);
+            return Ok(found);
         }
+    };
+    found.problems = compiled.problems().to_vec();
+    let size = Size::of(ctx, &mut tx, &draft.campaign.audience).await?;
+    if size.cost > at_once {
+        found.audience = standing(ctx, &mut tx, &draft.campaign, size.total).await?;
+        return Ok(found);
     }
+    drop(tx);
+    let mut walk = Walk::begin(ctx, store, &draft.campaign.audience).await?;
+    while walk.step(ctx, store, &keyring, &draft.custom, compiled).await? {}
+    found.audience = Counting::Done { count: walk.into_count(), at: None, moved_on: false };
     Ok(found)
+}
+
+/// Starts counting if the audience is too large for [`pre_send`] to count at once and no count for the campaign as it
+/// is now is there or under way; `false` if there was nothing to start. In the caller's transaction.
+pub async fn start_if_large(
+    ctx: &Ctx,
+    tx: &mut Tx,
+    keyring: &Keyring,
+    campaign: Id<kind::Campaign>,
+    at_once: i64,
+) -> Result<bool, CheckError> {
+    let draft = Draft::open(ctx, tx, keyring, campaign).await?;
+    let size = Size::of(ctx, tx, &draft.campaign.audience).await?;
+    if draft.compiled.is_err() || size.cost <= at_once {
+        return Ok(false);
+    }
+    match standing(ctx, tx, &draft.campaign, size.total).await? {
+        Counting::Wanted { .. } | Counting::Done { moved_on: true, .. } => {}
+        Counting::Done { .. } | Counting::UnderWay { .. } | Counting::Broken => return Ok(false),
+    }
+    start(ctx, tx, keyring, campaign).await?;
+    Ok(true)
+}
+
+/// What is stored about the campaign as it is now.
+async fn standing(
+    ctx: &Ctx,
+    tx: &mut Tx,
+    campaign: &Campaign,
+    total: i64,
+) -> Result<Counting, letterkeep_store::Error> {
+    let Some(row) = campaign_check::find(tx, ctx.account, campaign.id).await? else {
+        return Ok(Counting::Wanted { total, why: Wanted::NotAsked });
+    };
+    if row.revision != campaign.revision {
+        return Ok(Counting::Wanted { total, why: Wanted::CampaignChanged });
+    }
+    match row.state.as_str() {
+        "counted" => Ok(Counting::Done {
+            count: read_count(&row)?,
+            at: Some(Timestamp::from_micros(row.updated_at)),
+            moved_on: audit::audience_changed_since(tx, ctx.account, row.audit_seq).await?,
+        }),
+        "counting" if !job::has_stalled(&row, ctx.now()) => Ok(Counting::UnderWay {
+            checked: row.checked,
+            total: row.total.max(row.checked),
+            since: Timestamp::from_micros(row.started_at),
+        }),
+        _ => Ok(Counting::Wanted { total, why: Wanted::Failed }),
+    }
+}
+
+fn read_count(row: &CampaignCheckRow) -> Result<Count, letterkeep_store::Error> {
+    serde_json::from_str(&row.result).map_err(|_| letterkeep_store::Error::Shape("campaign_check.result"))
+}
+
+/// How large an audience is, by the counters that every change keeps right: a contact on two lists counts twice.
+struct Size {
+    /// Contacts to open.
+    total: i64,
+    /// The same with what reading the excluded ids costs.
+    cost: i64,
+}
+
+impl Size {
+    async fn of(ctx: &Ctx, tx: &mut Tx, audience: &Audience) -> Result<Self, letterkeep_store::Error> {
+        let (lists, tags) = (list::all(ctx, tx).await?, tag::all(ctx, tx).await?);
+        let tagged = |wanted: &[Id<kind::Tag>]| -> i64 {
+            tags.iter().filter(|tag| wanted.contains(&tag.id)).map(|tag| tag.members).sum()
+        };
+        let total = if audience.everybody {
+            contact::count(ctx, tx).await?.total()
+        } else {
+            let listed = lists.iter().filter(|list| audience.lists.contains(&list.id));
+            listed.map(|list| list.members).sum::<i64>() + tagged(&audience.tags)
+        };
+        Ok(Self { total, cost: total + tagged(&audience.excluded_tags) / EXCLUDED_SHARE })
+    }
 }

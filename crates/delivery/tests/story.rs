@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "story/count.rs"]
+mod count;
 #[path = "story/house.rs"]
 mod house;
 #[path = "story/signatures.rs"]
@@ -13,7 +15,7 @@ use std::time::Duration;
 use house::{Story, story, sum};
 use letterkeep_audience::permission::{self, Source};
 use letterkeep_audience::{Permission, TrackingConsent};
-use letterkeep_delivery::check::pre_send;
+use letterkeep_delivery::check::{AT_ONCE, pre_send};
 use letterkeep_delivery::domain::{self, RemoveDomainError};
 use letterkeep_delivery::sender::{LEASE, run_activity};
 use letterkeep_delivery::test_send::test_send;
@@ -264,9 +266,10 @@ async fn what_is_missing_is_said_before() {
         let sample = story.contacts(&["a", "b", "c"], Permission::Explicit, false).await[0];
         story.contacts(&["d"], Permission::NotSet, false).await;
         let campaign = story.campaign().await;
-        let found = pre_send(&story.ctx, &house.store, campaign).await.unwrap();
+        let found = pre_send(&story.ctx, &house.store, campaign, AT_ONCE).await.unwrap();
         assert!(found.is_ready(), "{found:?}");
-        assert_eq!((found.would_send, found.would_skip["no_permission"]), (3, 1));
+        let count = found.count().unwrap();
+        assert_eq!((count.would_send, count.would_skip["no_permission"]), (3, 1));
         let to = EmailAddress::parse("owner@example.org").unwrap();
         test_send(&story.ctx, &house.store, &story.outbound, campaign, &to, Some(sample)).await.unwrap();
         let taken = story.taken.lock().unwrap();

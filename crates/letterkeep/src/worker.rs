@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use letterkeep_audience::{field, import};
-use letterkeep_delivery::merge_keys;
 use letterkeep_delivery::sender::{self, Outbound};
+use letterkeep_delivery::{check, merge_keys};
 use letterkeep_model::{Ctx, Id, Timestamp, kind};
 use letterkeep_store::queue::{self, ClaimedJob, NewJob, Outcome};
 use letterkeep_store::rotation::{self, Progress, RotationError};
@@ -87,6 +87,7 @@ async fn perform(house: &House, outbound: &Outbound, ctx: &Ctx, job: &ClaimedJob
     match job.kind.as_str() {
         "campaign.start" => begin(ctx, &house.store, job).await,
         "delivery.run" => sender::run_job(&house.store, ctx, outbound, job, &|_| {}).await,
+        check::JOB => check::run_job(&house.store, ctx, job).await,
         import::run::JOB | import::undo::JOB => import::run::perform(ctx, &house.store, job).await,
         SWEEP => sweep(ctx, &house.store).await,
         ROTATE => rotate(ctx, &house.store).await,

@@ -21,6 +21,12 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     PAGE = "SELECT seq, at, actor, action, object, detail, request_id, prev_hash, hash
         FROM audit_entry WHERE account_id = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3";
+    // What changes who would get a campaign: contacts, their permission, their place in lists and tags, fields.
+    AUDIENCE_SINCE = "SELECT seq FROM audit_entry WHERE account_id = $1 AND seq > $2
+        AND (action LIKE 'contact.%' OR action LIKE 'list.%' OR action LIKE 'tag.%' OR action LIKE 'field.%'
+            OR action LIKE 'suppression.%' OR action LIKE 'import.%')
+        AND action NOT LIKE 'contact.export%'
+        ORDER BY seq LIMIT 1";
     FORWARD = "SELECT seq, at, actor, action, object, detail, request_id, prev_hash, hash
         FROM audit_entry WHERE account_id = $1 AND seq > $2 ORDER BY seq LIMIT $3";
 }
@@ -113,6 +119,17 @@ pub async fn append_as(
 /// The newest entries before `before` (use `i64::MAX` for the first page), newest first.
 pub async fn page(tx: &mut Tx, account: Id<kind::Account>, before: i64, limit: i64) -> Result<Vec<AuditRow>, Error> {
     all!(tx, PAGE => AuditRow, account.uuid(), before, limit)
+}
+
+/// How many entries the account's chain has: the number of the latest.
+pub async fn latest(tx: &mut Tx, account: Id<kind::Account>) -> Result<i64, Error> {
+    let head = optional!(tx, LAST => (i64, Vec<u8>), account.uuid())?;
+    Ok(head.map_or(0, |(seq, _)| seq))
+}
+
+/// Whether anything was done to contacts, or to what a campaign's audience is made of, after the entry `seq`.
+pub async fn audience_changed_since(tx: &mut Tx, account: Id<kind::Account>, seq: i64) -> Result<bool, Error> {
+    Ok(optional!(tx, AUDIENCE_SINCE => (i64,), account.uuid(), seq)?.is_some())
 }
 
 /// How a chain was found.

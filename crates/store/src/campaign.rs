@@ -22,6 +22,7 @@ statements! {
             audience = $9, scheduled_at = $10, activity_id = $11, revision = $12, updated_at = $13
         WHERE account_id = $1 AND campaign_id = $2 AND revision = $3";
     DELETE = "DELETE FROM campaign WHERE account_id = $1 AND campaign_id = $2 AND revision = $3";
+    DELETE_CHECK = "DELETE FROM campaign_check WHERE account_id = $1 AND campaign_id = $2";
     PAGE = "SELECT campaign_id, name, state, state_reason, scheduled_at, activity_id, revision, created_at, updated_at
         FROM campaign WHERE account_id = $1 AND campaign_id < $2 ORDER BY campaign_id DESC LIMIT $3";
     PAGE_IN_STATE = "SELECT campaign_id, name, state, state_reason, scheduled_at, activity_id, revision, created_at,
@@ -204,13 +205,14 @@ pub async fn replace(tx: &mut Tx, account: Id<kind::Account>, before: i64, row: 
     Ok(changed == 1)
 }
 
-/// Removes a campaign whose stored revision is `revision`; `false` if somebody was faster.
+/// Removes a campaign whose stored revision is `revision`, with what was counted for it; `false` if somebody was faster.
 pub async fn delete(
     tx: &mut Tx,
     account: Id<kind::Account>,
     campaign: Id<kind::Campaign>,
     revision: i64,
 ) -> Result<bool, Error> {
+    exec!(tx, DELETE_CHECK, account.uuid(), campaign.uuid())?;
     Ok(exec!(tx, DELETE, account.uuid(), campaign.uuid(), revision)? == 1)
 }
 

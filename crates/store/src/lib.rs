@@ -34,6 +34,7 @@ mod group;
 pub mod account;
 pub mod audit;
 pub mod campaign;
+pub mod campaign_check;
 pub mod contact;
 pub mod custom_field;
 pub mod engagement;
@@ -75,6 +76,7 @@ pub fn statements() -> Vec<&'static Sql> {
         account::STATEMENTS,
         audit::STATEMENTS,
         campaign::STATEMENTS,
+        campaign_check::STATEMENTS,
         contact::STATEMENTS,
         custom_field::STATEMENTS,
         engagement::STATEMENTS,

@@ -129,6 +129,7 @@ fn migrations_digest() -> u64 {
     let mut hasher = DefaultHasher::new();
     for text in [
         include_str!("../../../migrations/postgres/0001_foundation.sql"),
+        include_str!("../../../migrations/postgres/0002_campaign_check.sql"),
         include_str!("../../../migrations/keys/postgres/0001_key_store.sql"),
     ] {
         text.hash(&mut hasher);

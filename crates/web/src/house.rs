@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use letterkeep_account::Passwords;
+use letterkeep_delivery::check::AT_ONCE;
 use letterkeep_delivery::sender::Outbound;
 use letterkeep_model::{Clock, Ctx, Entropy, Locale};
 use letterkeep_store::Store;
@@ -36,6 +37,8 @@ pub struct Settings {
     pub page_timeout: Duration,
     /// After how long an upload is given up.
     pub upload_timeout: Duration,
+    /// The largest audience that the check before sending counts while its page waits.
+    pub check_at_once: i64,
     /// How mail leaves, for test messages and tests of a connection; `None` where nothing is sent.
     pub outbound: Option<Outbound>,
 }
@@ -49,6 +52,7 @@ impl Settings {
             upload_bytes: 2 * 1024 * 1024 * 1024,
             page_timeout: Duration::from_secs(30),
             upload_timeout: Duration::from_hours(1),
+            check_at_once: AT_ONCE,
             outbound: None,
         }
     }

@@ -9,12 +9,14 @@ use http::StatusCode;
 use letterkeep_account::Action;
 use letterkeep_audience::{contact, field as custom_field};
 use letterkeep_campaign::{Campaign, CampaignError, Problem as ContentProblem, Severity, State, compile};
+use letterkeep_delivery::check::start_if_large;
 use letterkeep_model::{EmailAddress, Locale};
 use letterkeep_store::Tx;
 use maud::{Markup, html};
 
 use self::form::{Choices, filled, read};
 use super::campaigns::{fault, find, known, may, page_of};
+use super::send::unchecked;
 use crate::access::Routes;
 use crate::component::{Fields, Seal, Tone, notice, seal};
 use crate::text::{named_if_known, t};
@@ -51,8 +53,13 @@ async fn save(Path(id): Path<String>, Posted { visit, mut tx, mut form }: Posted
     let outcome = write(&visit, &mut tx, &campaign, revision, &name, &content, audience).await;
     match outcome {
         Ok(()) => {
+            let checks = form.text("then") == "check";
+            if checks {
+                let at_once = visit.house.settings.check_at_once;
+                start_if_large(&visit.ctx, &mut tx, &visit.keyring, campaign.id, at_once).await.map_err(unchecked)?;
+            }
             tx.commit().await?;
-            let next = if form.text("then") == "check" { "check" } else { "edit?saved=yes" };
+            let next = if checks { "check" } else { "edit?saved=yes" };
             Ok(see_other(&format!("/campaigns/{}/{next}", campaign.id)))
         }
         Err(CampaignError::Changed(now)) => {

@@ -1,13 +1,16 @@
 //! Before a campaign goes out: the check over its whole audience, a test message, and the launch.
 
+mod counting;
+
 use axum::extract::{Path, Query};
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use jiff::tz::TimeZone;
 use letterkeep_account::Action;
+use letterkeep_audience::contact::ReadError;
 use letterkeep_audience::field as custom_field;
 use letterkeep_campaign::{Campaign, CampaignError, State, When};
-use letterkeep_delivery::check::{CheckError, PreSend, pre_send};
+use letterkeep_delivery::check::{CheckError, Count, Counting, PreSend, pre_send, start};
 use letterkeep_delivery::test_send::{TestSendError, test_send};
 use letterkeep_delivery::{domain, relay};
 use letterkeep_model::{EmailAddress, Timestamp};
@@ -27,29 +30,47 @@ use crate::{Page, Problem, see_other};
 pub(crate) fn routes() -> Routes {
     Routes::new()
         .get("/campaigns/{id}/check", Action::ViewCampaigns, check)
+        .post("/campaigns/{id}/check", Action::EditCampaigns, count)
+        .get("/campaigns/{id}/check/progress", Action::ViewCampaigns, counting::part)
         .post("/campaigns/{id}/test", Action::TestSend, test)
         .get("/campaigns/{id}/send", Action::SendCampaigns, ask)
         .post("/campaigns/{id}/send", Action::SendCampaigns, launch)
 }
 
 async fn checked(visit: &Visit, campaign: &Campaign) -> Result<PreSend, Problem> {
-    match pre_send(&visit.ctx, &visit.house.store, campaign.id).await {
-        Ok(found) => Ok(found),
-        Err(CheckError::NoCampaign) => Err(Problem::NotFound),
-        Err(CheckError::Campaign(error)) => Err(fault(error)),
-        Err(CheckError::Store(error)) => Err(error.into()),
-        Err(CheckError::Keys(error)) => Err(error.into()),
-        Err(error) => Err(Problem::internal(error)),
+    pre_send(&visit.ctx, &visit.house.store, campaign.id, visit.house.settings.check_at_once).await.map_err(unchecked)
+}
+
+/// What a failure of the check means where no form shows it.
+pub(super) fn unchecked(error: CheckError) -> Problem {
+    match error {
+        CheckError::NoCampaign => Problem::NotFound,
+        CheckError::Campaign(error) => fault(error),
+        CheckError::Store(error) | CheckError::Read(ReadError::Store(error)) => error.into(),
+        CheckError::Keys(error) => error.into(),
+        error @ CheckError::Read(_) => Problem::internal(error),
     }
 }
 
-async fn check(visit: Visit, Path(id): Path<String>) -> Result<Response, Problem> {
+async fn check(visit: Visit, Path(id): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
     let campaign = draft(&visit, &id).await?;
     if campaign.state != State::Draft {
         return Ok(see_other(&format!("/campaigns/{}", campaign.id)));
     }
     let found = checked(&visit, &campaign).await?;
-    Ok(check_page(&visit, &campaign, &found, &Fields::new(), None).into_response())
+    let page = check_page(&visit, &campaign, &found, &Fields::new(), None);
+    Ok(counting::refreshed(page, &found, &headers).into_response())
+}
+
+/// Has the audience counted in the background.
+async fn count(Path(id): Path<String>, Posted { visit, mut tx, .. }: Posted) -> Result<Response, Problem> {
+    let campaign = find(&visit, &mut tx, &id).await?;
+    if campaign.state != State::Draft {
+        return Err(Problem::Changed);
+    }
+    start(&visit.ctx, &mut tx, &visit.keyring, campaign.id).await.map_err(unchecked)?;
+    tx.commit().await?;
+    Ok(see_other(&format!("/campaigns/{}/check", campaign.id)))
 }
 
 async fn draft(visit: &Visit, id: &str) -> Result<Campaign, Problem> {
@@ -58,20 +79,17 @@ async fn draft(visit: &Visit, id: &str) -> Result<Campaign, Problem> {
 }
 
 fn check_page(visit: &Visit, campaign: &Campaign, found: &PreSend, form: &Fields, tested: Option<&Markup>) -> Page {
-    let skipped: i64 = found.would_skip.values().sum();
-    let ready = found.is_ready();
     let body = html! {
         @if let Some(tested) = tested { (tested) }
         (error_summary(visit, form))
-        @if ready {
-            (notice(Tone::Good, &t!(visit, "check-ready"), &html! { p { (t!(visit, "check-ready-text", count = found.would_send)) } }))
-        } @else {
-            (notice(Tone::Warn, &t!(visit, "check-not-ready"), &html! { p { (t!(visit, "check-not-ready-text")) } }))
+        (verdict(visit, found))
+        (counting::card(visit, campaign, found))
+        @if let Some(count) = found.count() {
+            (stats(&[
+                Stat::new(format::whole(visit, count.would_send), t!(visit, "check-would-send")),
+                Stat::new(format::whole(visit, count.would_skip.values().sum()), t!(visit, "check-would-skip")),
+            ]))
         }
-        (stats(&[
-            Stat::new(format::whole(visit, found.would_send), t!(visit, "check-would-send")),
-            Stat::new(format::whole(visit, skipped), t!(visit, "check-would-skip")),
-        ]))
         div class="columns" {
             section class="card" {
                 h2 { (t!(visit, "check-things")) }
@@ -82,31 +100,7 @@ fn check_page(visit: &Visit, campaign: &Campaign, found: &PreSend, form: &Fields
                     (line(!campaign.audience.is_empty(), &t!(visit, "check-audience"), &t!(visit, "check-no-audience"), &format!("/campaigns/{}/edit#audience", campaign.id)))
                 }
             }
-            section class="card" {
-                h2 { (t!(visit, "check-skipped-title")) }
-                @if found.would_skip.is_empty() { p class="quiet" { (t!(visit, "check-skipped-nobody")) } } @else {
-                    table class="table table-plain" {
-                        thead { tr { th scope="col" { (t!(visit, "reason")) } th scope="col" class="number" { (t!(visit, "contacts-word")) } } }
-                        tbody { @for (reason, number) in &found.would_skip { tr {
-                            th scope="row" { (reason_text(visit, reason)) }
-                            td class="number" { (format::whole(visit, *number)) }
-                        } } }
-                    }
-                }
-                @if !found.missing.is_empty() {
-                    h3 { (t!(visit, "check-missing-title")) }
-                    p class="quiet small" { (t!(visit, "check-missing-help")) }
-                    ul class="check-list" { @for (key, missing) in &found.missing { li {
-                        (seal_shape(Seal::Warn))
-                        div {
-                            p { code { "{{ " (key) " }}" } ": " (t!(visit, "contacts-number", count = missing.contacts)) }
-                            @if may(visit, Action::ViewContacts) && !missing.examples.is_empty() {
-                                p class="quiet small" { (t!(visit, "check-examples")) @for (place, id) in missing.examples.iter().enumerate() { " " a href={ "/contacts/" (id) } { (place + 1) } } }
-                            }
-                        }
-                    } } }
-                }
-            }
+            @if let Some(count) = found.count() { (skipped(visit, count)) }
         }
         section class="card" { h2 { (t!(visit, "problems-title")) } (problems(visit, &found.problems)) }
         div class="columns" {
@@ -122,7 +116,7 @@ fn check_page(visit: &Visit, campaign: &Campaign, found: &PreSend, form: &Fields
             section class="card" {
                 h2 { (t!(visit, "send-title")) }
                 @if !may(visit, Action::SendCampaigns) { p { (t!(visit, "send-not-you")) } }
-                @else if !ready { p { (t!(visit, "send-not-ready")) } }
+                @else if !found.is_ready() { p { (t!(visit, "send-not-ready")) } }
                 @else { (when_form(visit, campaign, form)) }
             }
         }
@@ -131,6 +125,51 @@ fn check_page(visit: &Visit, campaign: &Campaign, found: &PreSend, form: &Fields
         .lead(&t!(visit, "check-lead"))
         .actions(html! { @if may(visit, Action::EditCampaigns) { a class="button" href={ "/campaigns/" (campaign.id) "/edit" } { (t!(visit, "check-back")) } } })
         .body(&body)
+}
+
+/// Whether it can go out. While only the count of the audience is missing, the count's own card says what to do.
+fn verdict(visit: &Visit, found: &PreSend) -> Markup {
+    match &found.audience {
+        Counting::Done { count, .. } if found.is_ready() => notice(
+            Tone::Good,
+            &t!(visit, "check-ready"),
+            &html! { p { (t!(visit, "check-ready-text", count = count.would_send)) } },
+        ),
+        Counting::Done { .. } | Counting::Broken => {
+            notice(Tone::Warn, &t!(visit, "check-not-ready"), &html! { p { (t!(visit, "check-not-ready-text")) } })
+        }
+        Counting::UnderWay { .. } | Counting::Wanted { .. } => html! {},
+    }
+}
+
+fn skipped(visit: &Visit, count: &Count) -> Markup {
+    html! {
+        section class="card" {
+            h2 { (t!(visit, "check-skipped-title")) }
+            @if count.would_skip.is_empty() { p class="quiet" { (t!(visit, "check-skipped-nobody")) } } @else {
+                table class="table table-plain" {
+                    thead { tr { th scope="col" { (t!(visit, "reason")) } th scope="col" class="number" { (t!(visit, "contacts-word")) } } }
+                    tbody { @for (reason, number) in &count.would_skip { tr {
+                        th scope="row" { (reason_text(visit, reason)) }
+                        td class="number" { (format::whole(visit, *number)) }
+                    } } }
+                }
+            }
+            @if !count.missing.is_empty() {
+                h3 { (t!(visit, "check-missing-title")) }
+                p class="quiet small" { (t!(visit, "check-missing-help")) }
+                ul class="check-list" { @for (key, missing) in &count.missing { li {
+                    (seal_shape(Seal::Warn))
+                    div {
+                        p { code { "{{ " (key) " }}" } ": " (t!(visit, "contacts-number", count = missing.contacts)) }
+                        @if may(visit, Action::ViewContacts) && !missing.examples.is_empty() {
+                            p class="quiet small" { (t!(visit, "check-examples")) @for (place, id) in missing.examples.iter().enumerate() { " " a href={ "/contacts/" (id) } { (place + 1) } } }
+                        }
+                    }
+                } } }
+            }
+        }
+    }
 }
 
 fn line(done: bool, yes: &str, no: &str, href: &str) -> Markup {
@@ -205,7 +244,7 @@ struct Wanted {
     at: Option<String>,
 }
 
-/// The last page before it happens: the exact number, the time, the subject.
+/// The last page before it happens: the number that was counted, the time, the subject.
 async fn ask(visit: Visit, Path(id): Path<String>, Query(wanted): Query<Wanted>) -> Result<Response, Problem> {
     let campaign = draft(&visit, &id).await?;
     if campaign.state != State::Draft {
@@ -218,6 +257,7 @@ async fn ask(visit: Visit, Path(id): Path<String>, Query(wanted): Query<Wanted>)
         Some(When::At(at)) if at <= visit.ctx.now() => None,
         time => time,
     };
+    let would_send = found.count().map_or(0, |count| count.would_send);
     let Some(time) = time.filter(|_| found.is_ready()) else {
         if found.is_ready() {
             form.refuse("at", t!(visit, "send-time-refused"));
@@ -229,7 +269,7 @@ async fn ask(visit: Visit, Path(id): Path<String>, Query(wanted): Query<Wanted>)
     let body = html! {
         section class="card measure" {
             dl class="facts" {
-                dt { (t!(visit, "send-recipients")) } dd { strong { (t!(visit, "contacts-number", count = found.would_send)) } }
+                dt { (t!(visit, "send-recipients")) } dd { strong { (t!(visit, "contacts-number", count = would_send)) } }
                 dt { (t!(visit, "content-part-subject")) } dd { (campaign.content.subject) }
                 dt { (t!(visit, "editor-sender")) } dd { (sender) }
                 dt { (t!(visit, "send-when")) }
@@ -243,8 +283,8 @@ async fn ask(visit: Visit, Path(id): Path<String>, Query(wanted): Query<Wanted>)
                 div class="form-actions" {
                     button class="button button-primary" type="submit" {
                         @match time {
-                            When::Now => (t!(visit, "send-button", count = found.would_send)),
-                            When::At(_) => (t!(visit, "schedule-button", count = found.would_send)),
+                            When::Now => (t!(visit, "send-button", count = would_send)),
+                            When::At(_) => (t!(visit, "schedule-button", count = would_send)),
                         }
                     }
                     a class="button button-plain" href={ "/campaigns/" (campaign.id) "/check" } { (t!(visit, "cancel")) }
@@ -253,7 +293,7 @@ async fn ask(visit: Visit, Path(id): Path<String>, Query(wanted): Query<Wanted>)
             p class="quiet small" { (t!(visit, "send-calm")) }
         }
     };
-    let title = t!(visit, "send-confirm", count = found.would_send);
+    let title = t!(visit, "send-confirm", count = would_send);
     Ok(page_of(&visit, &campaign, &title).body(&body).into_response())
 }
 

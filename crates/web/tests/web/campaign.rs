@@ -112,7 +112,7 @@ pub(crate) fn draft<'a>(revision: &'a str, subject: &'a str) -> Vec<(&'a str, &'
 }
 
 /// The value of a hidden field.
-fn hidden(answer: &Answer, name: &str) -> String {
+pub(crate) fn hidden(answer: &Answer, name: &str) -> String {
     let at = format!("name=\"{name}\" value=\"");
     answer.body.split(&at).nth(1).unwrap().split('"').next().unwrap().to_owned()
 }

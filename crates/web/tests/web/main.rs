@@ -4,6 +4,7 @@
 mod audience;
 mod campaign;
 mod campaign_look;
+mod large_check;
 mod look;
 mod story;
 mod support;
