@@ -24,6 +24,9 @@ fn main() {
     println!("wall time   {wall:.2} s, {:.0} rows/s", progress.rows_done as f64 / wall);
     println!("processor   {cpu:.2} s, {:.1} µs a row", cpu * 1e6 / progress.rows_done as f64);
     println!("memory      {} at most", status("VmHWM:"));
+    let io = fs::read_to_string("/proc/self/io").unwrap_or_default();
+    let written = io.lines().find_map(|line| line.strip_prefix("write_bytes: ")).unwrap_or_default();
+    println!("written     {} MB", written.trim().parse::<u64>().unwrap_or_default() / 1_000_000);
     println!("load        {}", fs::read_to_string("/proc/loadavg").unwrap_or_default().trim());
     let database = fs::metadata(dir.path().join("letterkeep.sqlite3")).map_or(0, |file| file.len());
     println!("database    {} bytes a row", database / u64::from(rows.max(1)));

@@ -214,7 +214,7 @@ pub async fn create(
     let row = NewContact {
         contact_id: id.uuid(),
         email_index,
-        record,
+        record: &record,
         key_version: i64::from(keyring.version()),
         permission: after.name(),
         permission_source: source.name(),
@@ -224,7 +224,7 @@ pub async fn create(
         import_id: None,
         created_at: now,
     };
-    if rows::insert_many(tx, account, &[row]).await?.is_empty() {
+    if !rows::insert_many(tx, account, &[row]).await? {
         let other = rows::find_by_email(tx, account, &email_index).await?;
         return Err(CreateError::Duplicate(other.map_or(Id::NIL, |row| Id::from_uuid(row.contact_id))));
     }

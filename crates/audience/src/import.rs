@@ -85,8 +85,8 @@ pub enum ImportError {
     /// The stored settings cannot be opened.
     #[error("the stored settings of the import cannot be opened; start it again")]
     Damaged,
-    /// The thread that reads the file ended without an answer.
-    #[error("reading the file was cut short; run the import again, it goes on where it stopped")]
+    /// The thread that reads the file ended without an answer, or rows that were written did not reach the disk.
+    #[error("the import was cut short; run it again, it goes on where it stopped")]
     Cut,
     /// The keys failed.
     #[error(transparent)]

@@ -3,7 +3,7 @@
 use letterkeep_model::{Actor, Ctx, Id, Timestamp, kind};
 use letterkeep_store::permission::{self as rows, PermissionChangeRow};
 use letterkeep_store::sealed::column::PERMISSION_EVIDENCE;
-use letterkeep_store::{Error, Tx, audit, contact as contacts, suppression as suppressed};
+use letterkeep_store::{Error, Tx, audit, contact as contacts, import as imports, suppression as suppressed};
 use letterkeep_vault::Keyring;
 
 use crate::SuppressionReason;
@@ -380,8 +380,6 @@ pub async fn set_tracking(
 /// A change in a contact's history.
 #[derive(Debug, Clone)]
 pub struct PermissionChange {
-    /// The change.
-    pub id: Id<kind::PermissionChange>,
     /// `permission` or `tracking`.
     pub subject: String,
     /// The name of the state before.
@@ -401,6 +399,9 @@ pub struct PermissionChange {
 }
 
 /// The newest changes of a contact's permission and tracking consent, newest first, at most 200.
+///
+/// What a contact began with is not stored beside it when an import created it: it follows from the oldest change, or
+/// from the contact as it stands if nothing has changed since.
 pub async fn history(
     ctx: &Ctx,
     tx: &mut Tx,
@@ -408,7 +409,8 @@ pub async fn history(
     contact: Id<kind::Contact>,
 ) -> Result<Vec<PermissionChange>, ReadError> {
     let found = rows::history(tx, ctx.account, contact, HISTORY).await?;
-    found
+    let is_whole = (found.len() as i64) < HISTORY;
+    let changes = found
         .into_iter()
         .map(|row| {
             let slot = PERMISSION_EVIDENCE.slot(&row.change_id);
@@ -418,7 +420,6 @@ pub async fn history(
             let source = import.map_or_else(|| Source::from_name(&row.source), |_| Some(Source::Import));
             let source = source.ok_or(Error::Shape("permission_change.source"))?;
             Ok(PermissionChange {
-                id: Id::from_uuid(row.change_id),
                 subject: row.subject,
                 before: row.before,
                 after: row.after,
@@ -429,7 +430,44 @@ pub async fn history(
                 at: Timestamp::from_micros(row.at),
             })
         })
-        .collect()
+        .collect::<Result<Vec<_>, ReadError>>();
+    let mut changes = changes?;
+    if is_whole {
+        let began = beginnings(ctx, tx, contact, &changes).await?;
+        changes.extend(began);
+    }
+    Ok(changes)
+}
+
+/// What an imported contact began with.
+async fn beginnings(
+    ctx: &Ctx,
+    tx: &mut Tx,
+    contact: Id<kind::Contact>,
+    changes: &[PermissionChange],
+) -> Result<Vec<PermissionChange>, Error> {
+    let Some(row) = contacts::find(tx, ctx.account, contact).await? else { return Ok(Vec::new()) };
+    let Some(import) = row.import_id.map(Id::<kind::Import>::from_uuid) else { return Ok(Vec::new()) };
+    let actor = imports::find(tx, ctx.account, import).await?.map_or_else(|| "system".to_owned(), |row| row.actor);
+    let not_set = TrackingConsent::NotSet.name();
+    let mut began = Vec::new();
+    for (subject, state) in [(TRACKING, row.tracking), (PERMISSION, row.permission)] {
+        let oldest = changes.iter().rev().find(|change| change.subject == subject);
+        let first = oldest.map_or(state, |change| change.before.clone());
+        if first != not_set {
+            began.push(PermissionChange {
+                subject: subject.to_owned(),
+                before: not_set.to_owned(),
+                after: first,
+                source: Source::Import,
+                import: Some(import),
+                evidence: None,
+                actor: actor.clone(),
+                at: Timestamp::from_micros(row.created_at),
+            });
+        }
+    }
+    Ok(began)
 }
 
 async fn note(ctx: &Ctx, tx: &mut Tx, action: &str, change: Change) -> Result<(), Error> {

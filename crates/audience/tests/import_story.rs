@@ -4,10 +4,11 @@
 use letterkeep_audience::import::{
     self, DryRun, Existing, FileStream, ImportError, Preview, Progress, Settings, State, Target, stage, undo,
 };
+use letterkeep_audience::permission::{self, Source};
 use letterkeep_audience::{ContactRecord, Permission, StandardField};
 use letterkeep_model::{Ctx, EmailAddress, Id, kind};
 use letterkeep_store::sealed::column;
-use letterkeep_store::{contact, list, permission, suppression, tag};
+use letterkeep_store::{contact, list, suppression, tag};
 use letterkeep_testkit::{TestHouse, for_each_database};
 use letterkeep_vault::{IndexField, Keyring};
 use std::fmt::Write as _;
@@ -116,8 +117,19 @@ async fn a_file_becomes_contacts_and_what_is_wrong_comes_back() {
         names.sort_unstable();
         assert_eq!(names, [("Neu", 1), ("Stamm", 1)]);
         let contact = Id::from_uuid(row.contact_id);
-        let history = permission::history(&mut tx, account, contact, 10).await.unwrap();
-        assert_eq!((history[0].after.as_str(), history[0].source.as_str()), ("explicit", import.to_string().as_str()));
+        let history = permission::history(&ctx, &mut tx, &keyring, contact).await.unwrap();
+        assert_eq!(history.len(), 1);
+        assert_eq!((history[0].before.as_str(), history[0].after.as_str()), ("not_set", "explicit"));
+        assert_eq!(history[0].import, Some(import));
+        drop(tx);
+
+        // What it began with stays in the history when the permission changes.
+        let mut tx = house.store.db.write().await.unwrap();
+        permission::unsubscribe(&ctx, &mut tx, &keyring, contact, Source::Page, None).await.unwrap();
+        let history = permission::history(&ctx, &mut tx, &keyring, contact).await.unwrap();
+        let states = history.iter().map(|change| (&change.before[..], &change.after[..], change.import));
+        let expected = [("explicit", "unsubscribed", None), ("not_set", "explicit", Some(import))];
+        assert_eq!(states.collect::<Vec<_>>(), expected);
         let kept = stage::evidence(&ctx, &mut tx, &keyring, import).await.unwrap().unwrap();
         assert_eq!(kept.evidence, "Anmeldebogen im Laden");
         drop(tx);

@@ -73,7 +73,7 @@ bulk_statements! {
             permission_source, permission_at, tracking, tracking_at, import_id, revision, created_at, updated_at)"
         ["uuid", "uuid", "bytea", "bytea", "bigint", "text", "text", "bigint", "text", "bigint", "uuid", "bigint",
             "bigint", "bigint"]
-        "ON CONFLICT (account_id, email_index) DO NOTHING RETURNING contact_id, email_index";
+        "ON CONFLICT (account_id, email_index) DO NOTHING";
     FIND_MANY_BY_EMAIL = "WITH wanted (account_id, email_index) AS ("
         ["uuid", "bytea"]
         ") SELECT c.contact_id, c.email_index, c.record, c.permission, c.permission_source, c.permission_at, c.tracking,
@@ -166,14 +166,14 @@ pub struct ContactRow {
 }
 
 /// A contact to insert.
-#[derive(Debug, Clone)]
-pub struct NewContact {
+#[derive(Debug, Clone, Copy)]
+pub struct NewContact<'a> {
     /// The contact.
     pub contact_id: Uuid,
     /// The blind index of its address.
     pub email_index: [u8; 16],
     /// The sealed record.
-    pub record: Vec<u8>,
+    pub record: &'a [u8],
     /// The version that sealed it.
     pub key_version: i64,
     /// The name of the permission to send.
@@ -190,15 +190,6 @@ pub struct NewContact {
     pub import_id: Option<Uuid>,
     /// Now, microseconds UTC.
     pub created_at: i64,
-}
-
-/// A contact that was inserted.
-#[derive(Debug, Clone, sqlx::FromRow)]
-pub struct InsertedContact {
-    /// The contact.
-    pub contact_id: Uuid,
-    /// The blind index of its address.
-    pub email_index: Vec<u8>,
 }
 
 /// A contact that somebody has edited.
@@ -313,18 +304,15 @@ pub async fn find_many_by_email(
     bulk_all!(tx, FIND_MANY_BY_EMAIL => ContactRow, email_indexes, |query, index| query.bind(account).bind(&index[..]))
 }
 
-/// Inserts contacts; those whose address exists already are left out of the answer.
-pub async fn insert_many(
-    tx: &mut Tx,
-    account: Id<kind::Account>,
-    contacts: &[NewContact],
-) -> Result<Vec<InsertedContact>, Error> {
+/// Inserts contacts; `false` if an address exists already. The transaction must then be dropped, unless the contact was
+/// the only one.
+pub async fn insert_many(tx: &mut Tx, account: Id<kind::Account>, contacts: &[NewContact<'_>]) -> Result<bool, Error> {
     let id = account.uuid();
-    let inserted = bulk_all!(tx, INSERT_MANY => InsertedContact, contacts, |query, row| query
+    let inserted = bulk_exec!(tx, INSERT_MANY, contacts, |query, row| query
         .bind(id)
         .bind(row.contact_id)
         .bind(&row.email_index[..])
-        .bind(&row.record[..])
+        .bind(row.record)
         .bind(row.key_version)
         .bind(row.permission)
         .bind(row.permission_source)
@@ -335,21 +323,15 @@ pub async fn insert_many(
         .bind(1i64)
         .bind(row.created_at)
         .bind(row.created_at))?;
+    if inserted != contacts.len() as u64 {
+        return Ok(false);
+    }
     let mut counts = BTreeMap::new();
-    let first = contacts.first().map(|row| row.permission);
-    if contacts.iter().all(|row| Some(row.permission) == first) {
-        // The usual case, an import: no need to look up each row.
-        first.map(|permission| counts.insert(permission, inserted.len() as i64));
-    } else {
-        let permissions = contacts.iter().map(|row| (row.contact_id, row.permission)).collect::<HashMap<_, _>>();
-        for row in &inserted {
-            if let Some(permission) = permissions.get(&row.contact_id) {
-                *counts.entry(*permission).or_default() += 1;
-            }
-        }
+    for row in contacts {
+        *counts.entry(row.permission).or_default() += 1;
     }
     count(tx, account, counts).await?;
-    Ok(inserted)
+    Ok(true)
 }
 
 /// Replaces one contact's record and address; `false` if the revision is another one by now.

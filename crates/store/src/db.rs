@@ -8,10 +8,18 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions as _, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
 
 use crate::Error;
-use crate::group::{Write, Writer};
+use crate::group::{self, Write, Writer};
 
 /// How long a writer waits for another process to let go of the database file.
 const BUSY: Duration = Duration::from_secs(10);
+
+/// Pages in memory for each reader, and for the writer: 8 and 64 MiB. A large import touches every page of the index of
+/// addresses again and again before it commits.
+const READER_CACHE: &str = "-8192";
+const WRITER_CACHE: &str = "-65536";
+/// Pages in the write-ahead log (256 MiB) at which the writer itself moves them into the database file; usually the
+/// checkpoints behind it are faster.
+const LOG_PAGES: &str = "65536";
 
 /// Which schema a database holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,21 +94,23 @@ impl Db {
             // Given the choice, SQLite would scan a whole table and look its rows up in an index made for a list of 250
             // values, instead of looking the 250 up in the table.
             .pragma("automatic_index", "OFF")
-            .pragma("cache_size", "-32768")
+            .pragma("cache_size", READER_CACHE)
             .pragma("journal_size_limit", "67108864")
+            .pragma("wal_autocheckpoint", LOG_PAGES)
             .statement_cache_capacity(256)
             .disable_statement_logging();
-        let mut writer = connect.connect().await?;
+        let mut writer = connect.clone().pragma("cache_size", WRITER_CACHE).connect().await?;
         match schema {
             Schema::Data => sqlx::migrate!("../../migrations/sqlite").run(&mut writer).await?,
             Schema::Keys => sqlx::migrate!("../../migrations/keys/sqlite").run(&mut writer).await?,
         }
+        let checkpoints = connect.connect().await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(options.readers.max(1))
             .acquire_timeout(BUSY)
             .connect_with(connect.read_only(true).create_if_missing(false))
             .await?;
-        Ok(Self::Sqlite { readers, writer: WriterHandle(Writer::new(writer)) })
+        Ok(Self::Sqlite { readers, writer: WriterHandle(Writer::new(writer, checkpoints)) })
     }
 
     /// Connects to a PostgreSQL server and migrates the schema.
@@ -194,12 +204,38 @@ impl SqliteTx {
 }
 
 impl Tx {
+    /// Ends the transaction without waiting for the disk, for work in many steps that are made durable together. On
+    /// PostgreSQL the changes are durable when this returns; on SQLite they become durable, and visible to readers,
+    /// with the next commit of anybody, at the latest when the answer is waited for or dropped.
+    ///
+    /// If that commit fails, the changes are undone: a later step must notice that an earlier one is missing.
+    pub async fn release(self) -> Result<Released, Error> {
+        match self {
+            Self::Sqlite(SqliteTx::Write(write)) => Ok(Released(Some(write.release().await?))),
+            other => other.commit().await.map(|()| Released(None)),
+        }
+    }
+
     /// Makes the changes durable. When this returns `Ok`, they survive a power cut.
     pub async fn commit(self) -> Result<(), Error> {
         match self {
             Self::Sqlite(SqliteTx::Read(tx)) => Ok(tx.commit().await?),
             Self::Sqlite(SqliteTx::Write(write)) => write.commit().await,
             Self::Postgres(tx) => Ok(tx.commit().await?),
+        }
+    }
+}
+
+/// The changes of a transaction that was [released](Tx::release).
+#[must_use = "wait for it: only then is it known whether the changes are durable"]
+pub struct Released(Option<group::Released>);
+
+impl Released {
+    /// Waits until the changes survive a power cut.
+    pub async fn durable(self) -> Result<(), Error> {
+        match self.0 {
+            Some(released) => released.durable().await,
+            None => Ok(()),
         }
     }
 }

@@ -6,17 +6,24 @@
 //! savepoints to the same physical transaction. Whoever of the group gets the mutex back first runs COMMIT for all.
 //! Alone, a transaction commits at once; under load the cost of a flush is shared by everybody who waited for it.
 //!
-//! A commit is confirmed only after the physical COMMIT. If that fails, every member of the group is told so.
+//! A commit is confirmed only after the physical COMMIT. If that fails, every member of the group is told so. Work in
+//! many steps may release its transactions one after the other and wait for durability once ([`Write::release`]).
+//!
+//! What was committed is moved from the write-ahead log into the database file by a connection of its own, so that no
+//! writer waits for it ([`checkpoint_behind`]).
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
-use sqlx::SqliteConnection;
-use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
+use sqlx::{Connection as _, SqliteConnection};
+use tokio::sync::{Mutex, Notify, OwnedMutexGuard, oneshot};
 
 use crate::Error;
 
 /// How many transactions may share one COMMIT at most: bounds what a single failed flush can take with it.
 const GROUP: usize = 256;
+/// Between two checkpoints. Small commits share one; large ones keep the log short.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// The one connection that writes.
 #[derive(Clone)]
@@ -26,6 +33,8 @@ pub(crate) struct State {
     connection: SqliteConnection,
     open: bool,
     waiting: Vec<oneshot::Sender<Result<(), Failed>>>,
+    /// Told after each COMMIT.
+    committed: Arc<Notify>,
 }
 
 /// The shared COMMIT failed; the message says how. Cloned to every member of the group.
@@ -56,9 +65,25 @@ impl From<Failed> for Error {
     }
 }
 
+impl Drop for State {
+    fn drop(&mut self) {
+        // Lets the checkpoints end.
+        self.committed.notify_one();
+    }
+}
+
 impl Writer {
-    pub(crate) fn new(connection: SqliteConnection) -> Self {
-        Self(Arc::new(Mutex::new(State { connection, open: false, waiting: Vec::new() })))
+    /// A writer on `connection`, with `checkpoints` to empty the write-ahead log behind it.
+    pub(crate) fn new(connection: SqliteConnection, checkpoints: SqliteConnection) -> Self {
+        let committed = Arc::new(Notify::new());
+        let writer = Self(Arc::new(Mutex::new(State {
+            connection,
+            open: false,
+            waiting: Vec::new(),
+            committed: committed.clone(),
+        })));
+        tokio::spawn(checkpoint_behind(checkpoints, committed, Arc::downgrade(&writer.0)));
+        writer
     }
 
     /// Begins a logical transaction; waits until the writers before it are done.
@@ -101,6 +126,7 @@ impl State {
             let _ = run(&mut self.connection, "ROLLBACK").await;
         }
         self.open = false;
+        self.committed.notify_one();
         let outcome = outcome.as_ref().map_err(Failed::from).copied();
         for waiting in self.waiting.drain(..) {
             let _ = waiting.send(outcome.clone());
@@ -136,28 +162,68 @@ impl Write {
         &mut self.state.as_mut().expect("an open transaction holds the writer").connection
     }
 
-    pub(crate) async fn commit(mut self) -> Result<(), Error> {
-        let Some(mut state) = self.state.take() else { return Ok(()) };
-        let writer = self.writer.clone();
+    /// Ends the transaction without waiting: its changes become durable with the next physical COMMIT.
+    pub(crate) async fn release(mut self) -> Result<Released, Error> {
         let (confirm, confirmed) = oneshot::channel();
-        // In a task of its own: a caller that goes away must not leave the group without anybody to commit it.
-        tokio::spawn(async move {
-            if let Err(error) = run(&mut state.connection, "RELEASE piece").await {
-                let _ = confirm.send(Err(Failed::from(&error)));
-                state.undo().await;
-                return;
-            }
-            state.waiting.push(confirm);
-            drop(state);
-            let mut state = writer.0.lock().await;
-            // If somebody of the group was faster, nothing is left to settle.
-            if !state.waiting.is_empty() {
-                state.settle().await;
-            }
-        });
-        match confirmed.await {
+        let released = Released { writer: Some(self.writer.clone()), confirmed };
+        if let Some(mut state) = self.state.take() {
+            // In a task of its own: a caller that goes away must not leave the savepoint open.
+            let release = tokio::spawn(async move {
+                if let Err(error) = run(&mut state.connection, "RELEASE piece").await {
+                    let _ = confirm.send(Err(Failed::from(&error)));
+                    state.undo().await;
+                } else {
+                    state.waiting.push(confirm);
+                }
+            });
+            release.await.map_err(|_| Error::Unavailable("the writer has gone".into()))?;
+        }
+        Ok(released)
+    }
+
+    pub(crate) async fn commit(self) -> Result<(), Error> {
+        self.release().await?.durable().await
+    }
+}
+
+/// The changes of a transaction that has ended, on their way to the disk. Dropping it sends them there too, but does
+/// not tell whether they arrived.
+pub(crate) struct Released {
+    writer: Option<Writer>,
+    confirmed: oneshot::Receiver<Result<(), Failed>>,
+}
+
+impl Released {
+    /// Waits until the changes survive a power cut, with everything that was released before.
+    pub(crate) async fn durable(mut self) -> Result<(), Error> {
+        self.settle();
+        match (&mut self.confirmed).await {
             Ok(outcome) => outcome.map_err(Error::from),
             Err(_) => Err(Error::Unavailable("the writer has gone".into())),
+        }
+    }
+
+    /// In a task of its own: a caller that goes away must not leave the group without anybody to commit it.
+    fn settle(&mut self) {
+        if let Some(writer) = self.writer.take()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(async move {
+                let mut state = writer.0.lock().await;
+                // If somebody of the group was faster, nothing is left to settle.
+                if !state.waiting.is_empty() {
+                    state.settle().await;
+                }
+            });
+        }
+    }
+}
+
+impl Drop for Released {
+    fn drop(&mut self) {
+        // Nothing to do for what others have made durable meanwhile.
+        if self.confirmed.is_empty() {
+            self.settle();
         }
     }
 }
@@ -171,6 +237,20 @@ impl Drop for Write {
             runtime.spawn(async move { state.undo().await });
         }
     }
+}
+
+/// Moves what was committed from the write-ahead log into the database file, at most once in [`PAUSE`], until the
+/// writer is dropped. A checkpoint that fails loses nothing: the log keeps its frames, and the next one begins there.
+async fn checkpoint_behind(mut connection: SqliteConnection, committed: Arc<Notify>, writer: Weak<Mutex<State>>) {
+    loop {
+        committed.notified().await;
+        if writer.strong_count() == 0 {
+            break;
+        }
+        let _ = run(&mut connection, "PRAGMA wal_checkpoint(PASSIVE)").await;
+        tokio::time::sleep(PAUSE).await;
+    }
+    let _ = connection.close().await;
 }
 
 async fn run(connection: &mut SqliteConnection, sql: &'static str) -> Result<(), Error> {

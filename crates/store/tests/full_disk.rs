@@ -68,6 +68,13 @@ async fn a_full_disk_is_named_and_loses_nothing() {
     let mut tx = db.read().await.unwrap();
     assert_eq!(queue::count(&mut tx, Id::NIL, "fill").await.unwrap(), kept, "what was confirmed is there, no more");
     drop(tx);
+    // Whoever released changes and waits for them later is told too.
+    let released = async {
+        let mut tx = db.write().await?;
+        queue::enqueue(&ctx, &mut tx, job("x".repeat(1_000_000))).await?;
+        tx.release().await?.durable().await
+    };
+    assert!(matches!(released.await, Err(Error::Full)));
     // Space again: the same process writes on.
     let more = Command::new("mount").args(["-o", "remount,size=8m"]).arg(disk.path()).output().unwrap();
     assert!(more.status.success());

@@ -38,6 +38,34 @@ async fn what_is_not_committed_did_not_happen() {
 }
 
 #[tokio::test]
+async fn what_was_released_arrives_with_the_next_commit_or_when_it_is_waited_for() {
+    for_each_database(async |house| {
+        let ctx = house.system(Id::NIL);
+        let enqueue = async |kind: &'static str| {
+            let mut tx = house.store.db.write().await.unwrap();
+            queue::enqueue(&ctx, &mut tx, job(kind)).await.unwrap();
+            tx
+        };
+        let stored = async |kind: &str| {
+            let mut tx = house.store.db.read().await.unwrap();
+            queue::count(&mut tx, Id::NIL, kind).await.unwrap()
+        };
+        let first = enqueue("step").await.release().await.unwrap();
+        let second = enqueue("step").await.release().await.unwrap();
+        drop(enqueue("undone").await);
+        second.durable().await.unwrap();
+        assert_eq!((stored("step").await, stored("undone").await), (2, 0), "the earlier one with the later one");
+        first.durable().await.unwrap();
+
+        let forgotten = enqueue("forgotten").await.release().await.unwrap();
+        enqueue("other").await.commit().await.unwrap();
+        assert_eq!(stored("forgotten").await, 1, "somebody else's commit takes it along");
+        drop(forgotten);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_failed_statement_spoils_only_its_own_transaction() {
     for_each_database(async |house| {
         let ctx = house.system(Id::NIL);

@@ -163,14 +163,8 @@ pub(super) async fn write(
     for (row, effect) in prepared.iter().zip(&effects) {
         let contact = match effect {
             Effect::Create(permission) => {
+                // No row of history: `permission::history` tells from the contact what it began with.
                 creates.push(new_contact(row, *permission, import, now));
-                let starts = [
-                    ("permission", "not_set", permission.name()),
-                    ("tracking", "not_set", row.candidate.tracking.name()),
-                ];
-                for (subject, before, after) in starts.into_iter().filter(|(_, before, after)| before != after) {
-                    history.push(history_row(target, row.contact, subject, before, after));
-                }
                 row.contact
             }
             Effect::Update(update) => {
@@ -184,8 +178,7 @@ pub(super) async fn write(
             tagged.entry(tag).or_default().push(contact);
         }
     }
-    let created = contact::insert_many(tx, account, &creates).await?;
-    if created.len() != creates.len() {
+    if !contact::insert_many(tx, account, &creates).await? {
         // Somebody added one of the addresses between looking and writing: the batch is done again.
         return Err(Error::Conflict("contact address".into()).into());
     }
@@ -211,12 +204,12 @@ pub(super) async fn write(
     Ok(())
 }
 
-fn new_contact(row: &Prepared, permission: Permission, import: Id<kind::Import>, now: i64) -> NewContact {
+fn new_contact(row: &Prepared, permission: Permission, import: Id<kind::Import>, now: i64) -> NewContact<'_> {
     let tracking = row.candidate.tracking;
     NewContact {
         contact_id: row.contact,
         email_index: row.candidate.index,
-        record: row.sealed.clone(),
+        record: &row.sealed,
         key_version: row.key_version,
         permission: permission.name(),
         permission_source: SOURCE,

@@ -1,12 +1,13 @@
-//! Running an import: batch after batch, each in one transaction with the place reached.
+//! Running an import: batch after batch, each in one transaction with the place reached. Several batches reach the disk
+//! together: the random order of the address index makes a flush after each of them several times as expensive.
 
 use std::time::Duration;
 
-use letterkeep_model::{Ctx, Id, kind};
+use letterkeep_model::{Ctx, Id, Timestamp, kind};
 use letterkeep_store::audit::{self, Event};
 use letterkeep_store::import::{self as rows, Counts, ImportRow};
 use letterkeep_store::queue::{self, ClaimedJob, Outcome};
-use letterkeep_store::{Store, Tx};
+use letterkeep_store::{Released, Store, Tx};
 use tokio::sync::mpsc;
 
 use super::batch;
@@ -23,6 +24,11 @@ pub const JOB: &str = "import.run";
 
 /// How often a batch is tried again when somebody else changed the same contacts.
 const TRIES: u32 = 5;
+/// What is flushed together: the first batch alone, so that whoever waits sees it move, then so many rows, or what was
+/// written in so long. Bounds what a crash repeats, and how long others wait for
+/// the flush.
+const FLUSH_ROWS: u64 = 65_536;
+const FLUSH_AFTER: Duration = Duration::from_secs(1);
 /// How long a job is held from each batch on.
 const LEASE: Duration = Duration::from_mins(5);
 
@@ -60,7 +66,7 @@ pub async fn perform(ctx: &Ctx, store: &Store, job: &ClaimedJob) -> Outcome {
 }
 
 /// Runs an import that was started, from the place reached to its end, or until somebody pauses or cancels it.
-/// `seen` is called after every batch.
+/// `seen` is called with what is durable, about once a second.
 ///
 /// # Errors
 /// A file or settings that cannot be used end the import as failed. Other errors leave it running: run it again.
@@ -115,15 +121,44 @@ async fn run_batches(
     let reading = tokio::task::spawn_blocking(move || feed.run(reader, &to));
     let writer = Writer { ctx, store, import, epoch, settings: &settings, actor: &row.actor, reject_file, job };
     let mut rows_done = row.rows_done;
+    let mut unflushed = Unflushed::since(ctx.now());
+    let mut is_first = true;
     while let Some(work) = from.recv().await {
         rows_done += work.counts.rows;
-        match writer.write(&work, rows_done).await? {
-            Some(progress) => seen(&progress),
-            None => return Ok(false),
+        let Some((released, progress)) = writer.write(&work, rows_done).await? else { return Ok(false) };
+        unflushed.batches.push(released);
+        unflushed.rows += work.counts.rows.unsigned_abs();
+        if std::mem::take(&mut is_first)
+            || unflushed.rows >= FLUSH_ROWS
+            || ctx.now().since(unflushed.since) >= FLUSH_AFTER
+        {
+            unflushed.flush(ctx.now()).await?;
+            seen(&progress);
         }
     }
     reading.await.map_err(|_| ImportError::Cut)??;
+    unflushed.flush(ctx.now()).await?;
     Ok(true)
+}
+
+/// Batches that are written, but not yet durable.
+struct Unflushed {
+    batches: Vec<Released>,
+    rows: u64,
+    since: Timestamp,
+}
+
+impl Unflushed {
+    fn since(now: Timestamp) -> Self {
+        Self { batches: Vec::new(), rows: 0, since: now }
+    }
+
+    async fn flush(&mut self, now: Timestamp) -> Result<(), ImportError> {
+        for batch in std::mem::replace(self, Self::since(now)).batches {
+            batch.durable().await?;
+        }
+        Ok(())
+    }
 }
 
 async fn begin_rejects(
@@ -152,7 +187,7 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     /// Writes a batch; `None` if the import has moved on to another run or state.
-    async fn write(&self, work: &Work, rows_done: i64) -> Result<Option<Progress>, ImportError> {
+    async fn write(&self, work: &Work, rows_done: i64) -> Result<Option<(Released, Progress)>, ImportError> {
         let mut tries = 0;
         loop {
             tries += 1;
@@ -163,7 +198,7 @@ impl Writer<'_> {
         }
     }
 
-    async fn try_write(&self, work: &Work, rows_done: i64) -> Result<Option<Progress>, ImportError> {
+    async fn try_write(&self, work: &Work, rows_done: i64) -> Result<Option<(Released, Progress)>, ImportError> {
         let Self { ctx, store, import, settings, actor, .. } = *self;
         // Asked for every batch: the key may be rotated while a long import runs.
         let keyring = store.keys.keyring(ctx.account).await?;
@@ -185,8 +220,12 @@ impl Writer<'_> {
             return Ok(None);
         }
         let row = rows::find(&mut tx, ctx.account, import).await?.ok_or(ImportError::Missing)?;
-        tx.commit().await?;
-        Ok(Some(Progress::of(&row, ctx.now())?))
+        if row.rows_done != rows_done {
+            // The flush of an earlier batch failed: its rows must not be passed over.
+            return Err(ImportError::Cut);
+        }
+        let progress = Progress::of(&row, ctx.now())?;
+        Ok(Some((tx.release().await?, progress)))
     }
 }
 
