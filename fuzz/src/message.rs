@@ -41,11 +41,12 @@ pub fn check(bytes: &[u8]) {
     // Quoted-printable makes three bytes of one and breaks lines; header fields take base64.
     let input = from_name.len() + subject.len() + text.len() + html.len();
     assert!(wire.len() <= 2048 + input * 4, "{} bytes from {input}", wire.len());
-    assert!(wire.iter().all(|byte| matches!(byte, b'\r' | b'\n' | b' '..=b'~')), "not plain ASCII");
+    assert!(wire.iter().all(|byte| matches!(byte, b'\r' | b'\n' | b'\t' | b' '..=b'~')), "not plain ASCII");
     let wire_text = std::str::from_utf8(&wire).expect("ASCII");
     assert!(wire_text.split("\r\n").all(|line| line.len() <= LINE && !line.contains(['\r', '\n'])));
     // A field begins where a line begins without white space.
     let head = wire_text.split("\r\n\r\n").next().unwrap_or_default();
+    assert!(!head.contains('\t'), "a header line holds a tab");
     let fields = head.split("\r\n").filter(|line| !line.starts_with(' '));
     assert_eq!(fields.map(|line| line.split(':').next().unwrap_or_default()).collect::<Vec<_>>(), FIELDS);
 

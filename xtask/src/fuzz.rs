@@ -81,6 +81,7 @@ fn fuzz(name: &str, seconds: u32) -> Result<Run> {
 /// Passes on what libFuzzer says and picks out the figures.
 fn read(stream: impl Read) -> Run {
     let mut run = Run::default();
+    let mut panicked = None;
     for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
         let line = String::from_utf8_lossy(&line);
         println!("{line}");
@@ -88,11 +89,11 @@ fn read(stream: impl Read) -> Run {
         run.executions = figure("number_of_executed_units:").unwrap_or(run.executions);
         run.per_second = figure("average_exec_per_sec:").unwrap_or(run.per_second);
         run.peak_mb = figure("peak_rss_mb:").unwrap_or(run.peak_mb);
-        // A panic says more than the signal that follows it.
-        let panicked = line.contains("panicked at").then(|| line.trim());
-        let stopped = line.split_once("ERROR: ").map(|(_, what)| what);
-        if let Some(what) = panicked.or(stopped) {
-            run.finding.get_or_insert_with(|| what.to_owned());
+        // A panic says more than the signal that follows it. Without a signal, the product has caught it.
+        if line.contains("panicked at") {
+            panicked = Some(line.trim().to_owned());
+        } else if let Some((_, stopped)) = line.split_once("ERROR: ") {
+            run.finding.get_or_insert_with(|| panicked.take().unwrap_or_else(|| stopped.to_owned()));
         }
     }
     run
@@ -128,6 +129,8 @@ mod tests {
         let loud = "thread '<unnamed>' panicked at fuzz/src/email.rs:9:5:\n==7== ERROR: libFuzzer: deadly signal\n";
         let found = read(loud.as_bytes()).finding;
         assert_eq!(found.as_deref(), Some("thread '<unnamed>' panicked at fuzz/src/email.rs:9:5:"));
+        let caught = "panicked at parser.rs:9:5:\nDone 52 runs in 2 second(s)\n";
+        assert_eq!(read(caught.as_bytes()).finding, None);
         let slow = read("==7== ERROR: libFuzzer: timeout after 10 seconds\n".as_bytes());
         assert!(
             table(&[(slow, "csv".into())], 60).contains("| csv | 0 | 0 | 0 | libFuzzer: timeout after 10 seconds |")
