@@ -1,9 +1,10 @@
 //! Content → checked, ready-to-render form.
 //!
-//! 1. `tag.rs` finds the merge tags in the source, checks what they say and puts marks in their place.
+//! 1. `tag.rs` finds the merge tags in the source, checks what they say (`tag/expression.rs`) and puts marks in their place.
 //! 2. `mjml.rs` turns MJML into HTML; marks pass through it untouched.
-//! 3. `page.rs` walks over the HTML (`markup.rs` reads its pieces, `address.rs` its addresses, `plain.rs` its text), decides for every mark where it stands and how its value must be written there,
-//!    numbers the links, refuses what must not be sent, and makes the text part.
+//! 3. `page.rs` walks over the HTML (`markup.rs` reads its pieces, `page/attribute.rs` writes attributes, `address.rs`
+//!    reads addresses, `plain.rs` makes text), decides for every mark where it stands and how its value must be written
+//!    there, numbers the links, refuses what must not be sent, and makes the text part.
 //! 4. `engine.rs` makes each part ready: as segments if its tags are simple, otherwise as a minijinja template with
 //!    limited fuel.
 //! 5. The whole is tried with an empty and a filled contact, so that a template that runs away never reaches a worker.

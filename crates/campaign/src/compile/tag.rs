@@ -4,7 +4,15 @@
 //! `{% for %}`. There is no assignment, no macro, no include, no call and no multiplication, so that the work and the
 //! memory that a template can cost grow with its length only.
 
+mod expression;
+mod nearest;
+
 use super::problem::{Problem, Severity};
+
+pub(super) use expression::Token;
+pub(super) use nearest::nearest;
+
+use expression::{WORDS, check, tokens};
 
 /// Stands for a tag while markup is handled: the opening mark, the tag's number, the closing mark. Content may contain
 /// neither. They are printable, because the MJML engine rewrites characters that are not.
@@ -12,39 +20,6 @@ pub(super) const OPEN: char = '\u{2983}';
 pub(super) const CLOSE: char = '\u{2984}';
 
 const MAX_TAGS: usize = 4000;
-const MAX_TOKENS: usize = 200;
-const MAX_BRACKETS: usize = 20;
-
-pub(super) const FILTERS: [&str; 16] = [
-    "default",
-    "d",
-    "upper",
-    "lower",
-    "capitalize",
-    "title",
-    "trim",
-    "length",
-    "first",
-    "last",
-    "join",
-    "round",
-    "int",
-    "float",
-    "abs",
-    "replace",
-];
-const TESTS: [&str; 6] = ["defined", "none", "string", "number", "odd", "even"];
-const WORDS: [&str; 13] =
-    ["and", "or", "not", "in", "is", "if", "else", "true", "false", "none", "True", "False", "None"];
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Token {
-    Name(String),
-    /// A text with its quotes, as written.
-    Text(String),
-    Number(String),
-    Sign(&'static str),
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -323,150 +298,6 @@ fn read(text: &str, output: bool) -> Result<Inner, (String, String)> {
     Ok(Inner { kind, tokens, items })
 }
 
-const SIGNS: [&str; 17] = ["==", "!=", "<=", ">=", "<", ">", "=", "(", ")", "[", "]", ",", ".", "|", "+", "-", "~"];
-
-fn tokens(text: &str) -> Result<Vec<Token>, (String, String)> {
-    let mut tokens = Vec::new();
-    let mut brackets = Vec::new();
-    let mut rest = text.trim_start();
-    while let Some(first) = rest.chars().next() {
-        let length = if first.is_ascii_alphabetic() || first == '_' {
-            let length = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
-            tokens.push(Token::Name(rest[..length].to_owned()));
-            length
-        } else if first.is_ascii_digit() {
-            let length = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
-            if length > 18 || rest[..length].ends_with('.') || rest[..length].matches('.').count() > 1 {
-                return Err(("has a number that cannot be read.".into(), String::new()));
-            }
-            tokens.push(Token::Number(rest[..length].to_owned()));
-            length
-        } else if first == '"' || first == '\'' {
-            let length = quoted(rest, first).ok_or_else(|| {
-                ("has a quotation mark without its partner.".to_owned(), "Close the quotation.".to_owned())
-            })?;
-            tokens.push(Token::Text(rest[..length].to_owned()));
-            length
-        } else if let Some(sign) = SIGNS.into_iter().find(|sign| rest.starts_with(sign)) {
-            match sign {
-                "(" | "[" => brackets.push(sign),
-                ")" if brackets.pop() != Some("(") => return Err(unbalanced()),
-                "]" if brackets.pop() != Some("[") => return Err(unbalanced()),
-                _ => {}
-            }
-            if brackets.len() > MAX_BRACKETS {
-                return Err(("has too many brackets in each other.".into(), "Simplify it.".into()));
-            }
-            tokens.push(Token::Sign(sign));
-            sign.len()
-        } else {
-            return Err((format!("has a character that tags do not know: {first:?}."), merge_tag_hint()));
-        };
-        if tokens.len() > MAX_TOKENS {
-            return Err(("is too long.".into(), "Simplify it.".into()));
-        }
-        rest = rest[length..].trim_start();
-    }
-    if brackets.is_empty() { Ok(tokens) } else { Err(unbalanced()) }
-}
-
-fn quoted(text: &str, quote: char) -> Option<usize> {
-    let mut escaped = false;
-    for (at, c) in text.char_indices().skip(1) {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            _ if c == quote => return Some(at + 1),
-            _ => {}
-        }
-    }
-    None
-}
-
-fn unbalanced() -> (String, String) {
-    ("has a bracket without its partner.".into(), "Close every bracket that you open.".into())
-}
-
-fn merge_tag_hint() -> String {
-    "Write the name of a field, for example {{ first_name }}.".into()
-}
-
-/// What may stand in an expression.
-fn check(tokens: &[Token]) -> Result<(), (String, String)> {
-    if tokens.is_empty() {
-        return Err(("is empty.".into(), merge_tag_hint()));
-    }
-    for (at, token) in tokens.iter().enumerate() {
-        let before = |back: usize| at.checked_sub(back).and_then(|at| tokens.get(at));
-        let word = |token: Option<&Token>, word: &str| matches!(token, Some(Token::Name(name)) if name == word);
-        let is_filter = matches!(before(1), Some(Token::Sign("|")));
-        let is_test = word(before(1), "is") || word(before(1), "not") && word(before(2), "is");
-        let is_part = matches!(before(1), Some(Token::Sign(".")));
-        match token {
-            Token::Name(name) if is_filter && !FILTERS.contains(&name.as_str()) => {
-                let near = nearest(name, FILTERS.iter().copied());
-                let hint = near.map_or_else(
-                    || format!("Filters are {}.", FILTERS.join(", ")),
-                    |near| format!("Did you mean {near}?"),
-                );
-                return Err((format!("uses a filter that does not exist: {name}."), hint));
-            }
-            Token::Name(name) if is_test && name != "not" && !TESTS.contains(&name.as_str()) => {
-                let hint = format!("Tests are {}.", TESTS.join(", "));
-                return Err((format!("uses a test that does not exist: {name}."), hint));
-            }
-            Token::Name(_) if is_part && !word(before(2), "loop") => {
-                return Err(("looks inside a field.".into(), "Fields have no parts: remove the dot.".into()));
-            }
-            Token::Sign("(") => {
-                let calls = match before(1) {
-                    Some(Token::Name(name)) => {
-                        !WORDS.contains(&name.as_str()) && !matches!(before(2), Some(Token::Sign("|")))
-                    }
-                    Some(Token::Sign(")" | "]") | Token::Text(_) | Token::Number(_)) => true,
-                    _ => false,
-                };
-                if calls {
-                    return Err((
-                        "calls a function.".into(),
-                        "Templates have no functions, only fields and filters.".into(),
-                    ));
-                }
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// The candidate that a mistyped name was meant to be, if one is close.
-pub(super) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let flat = |text: &str| {
-        text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).take(64).collect::<Vec<_>>()
-    };
-    let wanted = flat(name);
-    candidates
-        .map(|candidate| (distance(&wanted, &flat(candidate)), candidate))
-        .filter(|(distance, _)| *distance <= (wanted.len() / 3).clamp(1, 3))
-        .min()
-        .map(|(_, candidate)| candidate)
-}
-
-/// Levenshtein's distance.
-fn distance(a: &[char], b: &[char]) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let substituted = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
-}
-
 fn breaks(text: &str) -> u32 {
     u32::try_from(text.bytes().filter(|byte| *byte == b'\n').count()).unwrap_or(u32::MAX)
 }
@@ -536,14 +367,5 @@ mod tests {
             let found = problems(source);
             assert!(found.iter().any(|text| text.contains(part)), "{source}: {found:?}");
         }
-    }
-
-    #[test]
-    fn suggests_the_nearest_name() {
-        let known = ["first_name", "last_name", "company"];
-        assert_eq!(nearest("firstname", known.into_iter()), Some("first_name"));
-        assert_eq!(nearest("FirstName", known.into_iter()), Some("first_name"));
-        assert_eq!(nearest("lastnme", known.into_iter()), Some("last_name"));
-        assert_eq!(nearest("zzz", known.into_iter()), None);
     }
 }

@@ -312,6 +312,17 @@ fn braces_that_stand_alone_stay_braces() {
     );
 }
 
+/// Found by fuzzing: the MJML parser takes a comment that begins like the end of a condition for one, and panics.
+#[test]
+fn a_panic_of_the_mjml_parser_refuses_the_content() {
+    for comment in ["<!--<![endif", "<!--<![endifad>", "<!--<![endif]", "<!--<![endif]--"] {
+        let source = format!("<mjml><mj-body>{comment}</mj-body></mjml>");
+        let content = Content::parse(input(Format::Mjml, &source)).unwrap();
+        let problems = compile(&content, &known()).err().unwrap();
+        assert!(problems.iter().any(|problem| problem.code.starts_with("mjml.")), "{comment}");
+    }
+}
+
 /// Whatever the source is, an answer comes out within the limits, and no value becomes markup or a second header line.
 fn check_any(source: &str, format: Format) {
     let mut input = input(format, source);
