@@ -5,41 +5,63 @@ use uuid::Uuid;
 
 use crate::{Error, Tx};
 
+/// The columns of a [`CampaignRow`].
+macro_rules! campaign {
+    ($condition:literal) => {
+        concat!(
+            "SELECT campaign_id, name, state, state_reason, content, key_version, audience, scheduled_at, activity_id,
+                revision, created_at, updated_at FROM campaign WHERE ",
+            $condition
+        )
+    };
+}
+
+/// The columns of a [`CampaignSummaryRow`].
+macro_rules! summary {
+    ($condition:literal) => {
+        concat!(
+            "SELECT campaign_id, name, state, state_reason, scheduled_at, activity_id, revision, created_at, updated_at
+                FROM campaign WHERE ",
+            $condition
+        )
+    };
+}
+
+/// The columns of an [`ActivityRow`].
+macro_rules! activity {
+    ($condition:literal) => {
+        concat!(
+            "SELECT activity_id, campaign_id, state, content, key_version, audience, recipients, freeze_cursor,
+                frozen_at, started_at, finished_at FROM campaign_activity WHERE ",
+            $condition
+        )
+    };
+}
+
 statements! {
     INSERT = "INSERT INTO campaign (account_id, campaign_id, name, state, state_reason, content, key_version, audience,
             scheduled_at, activity_id, revision, created_at, updated_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
-    FIND = "SELECT campaign_id, name, state, state_reason, content, key_version, audience, scheduled_at, activity_id,
-            revision, created_at, updated_at
-        FROM campaign WHERE account_id = $1 AND campaign_id = $2";
-    LOCK = "SELECT campaign_id, name, state, state_reason, content, key_version, audience, scheduled_at, activity_id,
-            revision, created_at, updated_at
-        FROM campaign WHERE account_id = $1 AND campaign_id = $2"
-        => "SELECT campaign_id, name, state, state_reason, content, key_version, audience, scheduled_at, activity_id,
-            revision, created_at, updated_at
-        FROM campaign WHERE account_id = $1 AND campaign_id = $2 FOR UPDATE";
+    FIND = campaign!("account_id = $1 AND campaign_id = $2");
+    LOCK = campaign!("account_id = $1 AND campaign_id = $2")
+        => campaign!("account_id = $1 AND campaign_id = $2 FOR UPDATE");
     UPDATE = "UPDATE campaign SET name = $4, state = $5, state_reason = $6, content = $7, key_version = $8,
             audience = $9, scheduled_at = $10, activity_id = $11, revision = $12, updated_at = $13
         WHERE account_id = $1 AND campaign_id = $2 AND revision = $3";
     DELETE = "DELETE FROM campaign WHERE account_id = $1 AND campaign_id = $2 AND revision = $3";
     DELETE_CHECK = "DELETE FROM campaign_check WHERE account_id = $1 AND campaign_id = $2";
-    PAGE = "SELECT campaign_id, name, state, state_reason, scheduled_at, activity_id, revision, created_at, updated_at
-        FROM campaign WHERE account_id = $1 AND campaign_id < $2 ORDER BY campaign_id DESC LIMIT $3";
-    PAGE_IN_STATE = "SELECT campaign_id, name, state, state_reason, scheduled_at, activity_id, revision, created_at,
-            updated_at
-        FROM campaign WHERE account_id = $1 AND campaign_id < $2 AND state = $4 ORDER BY campaign_id DESC LIMIT $3";
+    PAGE = summary!("account_id = $1 AND campaign_id < $2 ORDER BY campaign_id DESC LIMIT $3");
+    PAGE_IN_STATE = summary!(
+        "account_id = $1 AND campaign_id < $2 AND state = $4 ORDER BY campaign_id DESC LIMIT $3");
     COUNT = "SELECT state, COUNT(*) FROM campaign WHERE account_id = $1 GROUP BY state";
     INSERT_ACTIVITY = "INSERT INTO campaign_activity (account_id, activity_id, campaign_id, state, content, key_version,
             audience, recipients, freeze_cursor, frozen_at, started_at, finished_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, 0, NULL, NULL, $8, NULL)";
-    FIND_ACTIVITY = "SELECT activity_id, campaign_id, state, content, key_version, audience, recipients, freeze_cursor,
-            frozen_at, started_at, finished_at
-        FROM campaign_activity WHERE account_id = $1 AND activity_id = $2";
+    FIND_ACTIVITY = activity!("account_id = $1 AND activity_id = $2");
     LOCK_ACTIVITY = "SELECT state FROM campaign_activity WHERE account_id = $1 AND activity_id = $2"
         => "SELECT state FROM campaign_activity WHERE account_id = $1 AND activity_id = $2 FOR UPDATE";
-    ACTIVITIES = "SELECT activity_id, campaign_id, state, content, key_version, audience, recipients, freeze_cursor,
-            frozen_at, started_at, finished_at
-        FROM campaign_activity WHERE account_id = $1 AND campaign_id = $2 ORDER BY activity_id DESC LIMIT $3";
+    ACTIVITIES = activity!(
+        "account_id = $1 AND campaign_id = $2 ORDER BY activity_id DESC LIMIT $3");
     ACTIVITY_STATE = "UPDATE campaign_activity SET state = $3, finished_at = COALESCE($4, finished_at)
         WHERE account_id = $1 AND activity_id = $2";
     FREEZE = "UPDATE campaign_activity SET freeze_cursor = $3, recipients = recipients + $4

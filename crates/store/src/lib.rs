@@ -83,6 +83,7 @@ pub fn statements() -> Vec<&'static Sql> {
         import::STATEMENTS,
         invitation::STATEMENTS,
         ledger::STATEMENTS,
+        ledger::freeze::STATEMENTS,
         list::STATEMENTS,
         permission::STATEMENTS,
         queue::STATEMENTS,
