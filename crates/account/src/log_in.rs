@@ -1,12 +1,12 @@
 //! Logging in: user name and password, then the second factor, then a session.
 
 use letterkeep_model::Ctx;
-use letterkeep_store::Store;
+use letterkeep_store::{Store, Tx};
 use letterkeep_vault::{Password, Token};
 use serde_json::json;
 
 use crate::recognise::{self, Proof, Secret, ids};
-use crate::session::{self, LoggedIn, Opening};
+use crate::session::{self, LoggedIn, Opening, Session};
 use crate::throttle;
 use crate::{Client, Passwords, Stage, UserName, audit};
 
@@ -46,14 +46,8 @@ pub async fn prove_factor(
     token: &Token,
     code: &str,
 ) -> Result<LoggedIn, FactorError> {
-    let old = recognise::session_at(ctx, store, token, Stage::Factor).await?;
-    let proof = recognise::judge_code(ctx, store, &old, Secret::Present, code).await?;
     let system = store.keys.system().await?;
-    let mut tx = store.db.write().await?;
-    if !recognise::use_up(ctx, &mut tx, &old, &proof).await? {
-        drop(tx);
-        return Err(recognise::refuse_code(ctx, store, &old).await?);
-    }
+    let (old, proof, mut tx) = prove(ctx, store, token, Stage::Factor, code).await?;
     let done = session::complete(ctx, &mut tx, &system, client, &old).await?.ok_or(FactorError::NoSession)?;
     let factor = match proof {
         Proof::Step(_) => "totp",
@@ -74,17 +68,30 @@ pub async fn step_up(
     token: &Token,
     code: &str,
 ) -> Result<Token, FactorError> {
-    let old = recognise::session_at(ctx, store, token, Stage::Full).await?;
-    let proof = recognise::judge_code(ctx, store, &old, Secret::Present, code).await?;
     let system = store.keys.system().await?;
-    let mut tx = store.db.write().await?;
-    if !recognise::use_up(ctx, &mut tx, &old, &proof).await? {
-        drop(tx);
-        return Err(recognise::refuse_code(ctx, store, &old).await?);
-    }
+    let (old, _, mut tx) = prove(ctx, store, token, Stage::Full, code).await?;
     let token = session::renew(ctx, &mut tx, &old, client, Some(ctx.now())).await?.ok_or(FactorError::NoSession)?;
     throttle::clear(&mut tx, &system, &[recognise::factor_counter(&old)]).await?;
     audit::append_for(ctx, &mut tx, &old, "log_in.step_up", &json!({})).await?;
     tx.commit().await?;
     Ok(token)
+}
+
+/// Judges the code for the session of `token` at `stage` and uses the proof up, in a transaction that is still open:
+/// what follows from the proof and its use are committed together.
+async fn prove(
+    ctx: &Ctx,
+    store: &Store,
+    token: &Token,
+    stage: Stage,
+    code: &str,
+) -> Result<(Session, Proof, Tx), FactorError> {
+    let session = recognise::session_at(ctx, store, token, stage).await?;
+    let proof = recognise::judge_code(ctx, store, &session, Secret::Present, code).await?;
+    let mut tx = store.db.write().await?;
+    if !recognise::use_up(ctx, &mut tx, &session, &proof).await? {
+        drop(tx);
+        return Err(recognise::refuse_code(ctx, store, &session).await?);
+    }
+    Ok((session, proof, tx))
 }
