@@ -17,21 +17,18 @@ pub(crate) struct Seen {
     pub(crate) problem: Option<RowProblem>,
 }
 
-/// Reads as detected, and with every delimiter as UTF-8 and windows-1252.
+/// Reads as detected, and in one other way that the bytes choose: all ways for each input would be eight times slower.
 pub fn check(bytes: &[u8]) {
     if let Ok(format @ Format::Text { .. }) = Format::detect(&mut Cursor::new(bytes)) {
         sound(format, bytes);
     }
-    for encoding in [TextEncoding::UTF_8, TextEncoding::WINDOWS_1252] {
-        for delimiter in Delimiter::ALL {
-            let format = Format::Text { encoding, delimiter };
-            let (rows, end) = sound(format, bytes);
-            anywhere(format, bytes, &rows, end);
-            if encoding == TextEncoding::UTF_8 {
-                again(delimiter, &rows);
-            }
-        }
-    }
+    let choice = bytes.iter().fold(0usize, |sum, byte| sum + usize::from(*byte));
+    let encoding = [TextEncoding::UTF_8, TextEncoding::WINDOWS_1252][choice / Delimiter::ALL.len() % 2];
+    let delimiter = Delimiter::ALL[choice % Delimiter::ALL.len()];
+    let format = Format::Text { encoding, delimiter };
+    let (rows, end) = sound(format, bytes);
+    anywhere(format, bytes, &rows, end);
+    again(delimiter, &rows);
 }
 
 /// Every row is within its limits, and together they are no longer than the file.
