@@ -1,11 +1,12 @@
-//! What became of a sending, in numbers. Every query reads the rows of this sending alone, by their key.
+//! What became of a sending, in numbers. Every query reads the rows of this sending alone, by their key; [`totals`] reads
+//! counters, for pages that ask again and again.
 
 use std::collections::BTreeMap;
 
 use letterkeep_campaign::ActivityState;
 use letterkeep_model::{Ctx, Id, Timestamp, kind};
 use letterkeep_store::sealed::column::DELIVERY_REPLY;
-use letterkeep_store::{Tx, engagement, ledger};
+use letterkeep_store::{Tx, engagement, ledger, sending_total};
 use letterkeep_vault::{Keyring, OpenError};
 
 /// Buckets of the chart, at most.
@@ -87,6 +88,97 @@ pub struct Report {
     pub series: Vec<Bucket>,
     /// How long a piece of `series` is, in microseconds.
     pub bucket_micros: i64,
+}
+
+/// How far a sending is. The same numbers as those of the [`Report`], without reasons and the course of time.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Totals {
+    /// The frozen audience; while it is being frozen, those planned so far.
+    pub recipients: i64,
+    /// Wait for their turn or are on their way at this instant.
+    pub waiting: i64,
+    /// Taken by the mail server.
+    pub accepted: i64,
+    /// Put off by the receiver; tried again.
+    pub deferred: i64,
+    /// Refused for good.
+    pub failed: i64,
+    /// Sent, and no answer came.
+    pub in_doubt: i64,
+    /// Not sent.
+    pub skipped: i64,
+    /// Recipients that come to their end in a second; `None` if nothing has happened for a while.
+    pub rate: Option<f64>,
+}
+
+impl Totals {
+    /// Those that nothing more will happen to.
+    pub fn done(&self) -> i64 {
+        self.accepted + self.failed + self.skipped + self.in_doubt
+    }
+}
+
+/// Without an end for so long, in microseconds, a sending has no rate.
+const QUIET: i64 = 60_000_000;
+
+/// Reads how far a sending is. The cost does not grow with the audience, but for those that were put off.
+pub async fn totals(
+    ctx: &Ctx,
+    tx: &mut Tx,
+    activity: Id<kind::CampaignActivity>,
+) -> Result<Totals, letterkeep_store::Error> {
+    let Some(row) = sending_total::find(tx, ctx.account, activity).await? else { return Ok(Totals::default()) };
+    let mut totals = Totals {
+        recipients: row.recipients,
+        waiting: 0,
+        accepted: row.accepted,
+        deferred: row.deferred,
+        failed: row.failed,
+        in_doubt: row.in_doubt,
+        skipped: row.skipped,
+        rate: None,
+    };
+    let done = totals.done();
+    totals.waiting = (row.recipients - done - row.deferred).max(0);
+    if row.state == ActivityState::Cancelled.name() {
+        // As in the report: nothing more goes out, whether or not the worker has written that down yet.
+        totals.skipped += totals.waiting + totals.deferred;
+        (totals.waiting, totals.deferred) = (0, 0);
+        return Ok(totals);
+    }
+    let now = ctx.now().micros();
+    let (at, ended) =
+        if now - row.past_at < QUIET { (row.past_at, row.past_done) } else { (row.mark_at, row.mark_done) };
+    let seconds = (now - at) as f64 / 1e6;
+    totals.rate =
+        (now - row.mark_at < QUIET && seconds >= 1.0 && done > ended).then(|| (done - ended) as f64 / seconds);
+    Ok(totals)
+}
+
+/// How many contacts opened and clicked, of those who agreed to tracking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Readers {
+    /// Displayed it.
+    pub opened: i64,
+    /// Followed a link.
+    pub clicked: i64,
+}
+
+/// Counts the readers of a sending; one row of an index for each.
+pub async fn readers(
+    ctx: &Ctx,
+    tx: &mut Tx,
+    activity: Id<kind::CampaignActivity>,
+) -> Result<Readers, letterkeep_store::Error> {
+    let mut readers = Readers::default();
+    for (kind, number) in engagement::readers(tx, ctx.account, activity).await? {
+        match kind.as_str() {
+            "open" => readers.opened = number,
+            "click" => readers.clicked = number,
+            _ => {}
+        }
+    }
+    Ok(readers)
 }
 
 /// Counts what became of a sending.

@@ -18,6 +18,7 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     TOTALS = "SELECT kind, COUNT(*), SUM(CASE WHEN first THEN 1 ELSE 0 END) FROM engagement
         WHERE account_id = $1 AND activity_id = $2 GROUP BY kind";
+    READERS = "SELECT kind, COUNT(*) FROM engagement WHERE account_id = $1 AND activity_id = $2 AND first GROUP BY kind";
     BY_LINK = "SELECT l.link_number, l.url, l.label, COUNT(e.engagement_id), COUNT(DISTINCT e.contact_id)
         FROM campaign_link l LEFT JOIN engagement e
             ON e.account_id = l.account_id AND e.activity_id = l.activity_id AND e.link_number = l.link_number
@@ -101,6 +102,15 @@ pub async fn totals(
     activity: Id<kind::CampaignActivity>,
 ) -> Result<Vec<(String, i64, i64)>, Error> {
     all!(tx, TOTALS => (String, i64, i64), account.uuid(), activity.uuid())
+}
+
+/// For each kind: its name, and how many contacts did it. Reads one row of an index a contact.
+pub async fn readers(
+    tx: &mut Tx,
+    account: Id<kind::Account>,
+    activity: Id<kind::CampaignActivity>,
+) -> Result<Vec<(String, i64)>, Error> {
+    all!(tx, READERS => (String, i64), account.uuid(), activity.uuid())
 }
 
 /// The links of the sending with their clicks, by number.

@@ -2,13 +2,15 @@
 //!
 //! `UNIQUE (account, activity, contact)` is the primary key: that nobody is planned twice is a constraint. A worker
 //! takes rows under a lease with an epoch that rises with every claim; whoever writes names the epoch it claimed, so
-//! that a worker whose lease ran out changes nothing. How an audience becomes rows stands in `ledger/freeze.rs`.
+//! that a worker whose lease ran out changes nothing. How an audience becomes rows stands in `ledger/freeze.rs`. Whatever
+//! ends a recipient is counted in [`sending_total`](crate::sending_total) in the same transaction.
 
 pub(crate) mod freeze;
 
 use letterkeep_model::{Id, Timestamp, kind};
 use uuid::Uuid;
 
+use crate::sending_total::{self, Ended};
 use crate::{Error, Tx};
 
 pub use freeze::{Source, freeze_end, members, plan_batch};
@@ -75,7 +77,8 @@ bulk_statements! {
             updated_at = outcome.at FROM outcome
         WHERE recipient.account_id = outcome.account_id AND recipient.activity_id = outcome.activity_id
             AND recipient.contact_id = outcome.contact_id AND recipient.lease_epoch = outcome.epoch
-            AND recipient.state IN ('leased', 'sending')";
+            AND recipient.state IN ('leased', 'sending')
+        RETURNING recipient.state";
     INSERT_REPLIES = "INSERT INTO delivery_reply
         (account_id, reply_id, activity_id, contact_id, attempt, reply_code, reply, key_version, at)"
         ["uuid", "uuid", "uuid", "uuid", "bigint", "bigint", "bytea", "bigint", "bigint"]
@@ -204,6 +207,8 @@ pub async fn expire(
 ) -> Result<(u64, u64), Error> {
     let planned = exec!(tx, EXPIRE_LEASED, account.uuid(), activity.uuid(), now.micros())?;
     let in_doubt = exec!(tx, EXPIRE_SENDING, account.uuid(), activity.uuid(), now.micros())?;
+    let ended = Ended { in_doubt: in_doubt as i64, ..Ended::default() };
+    sending_total::add(tx, account, activity, ended, now).await?;
     Ok((planned, in_doubt))
 }
 
@@ -248,10 +253,10 @@ pub async fn settle(
     activity: Id<kind::CampaignActivity>,
     rows: &[Settled],
 ) -> Result<u64, Error> {
-    let (account, activity) = (account.uuid(), activity.uuid());
-    bulk_exec!(tx, SETTLE, rows, |query, row| query
-        .bind(account)
-        .bind(activity)
+    let (of, sending) = (account.uuid(), activity.uuid());
+    let changed = bulk_all!(tx, SETTLE => (String,), rows, |query, row| query
+        .bind(of)
+        .bind(sending)
         .bind(row.contact_id)
         .bind(row.epoch)
         .bind(row.state)
@@ -260,7 +265,17 @@ pub async fn settle(
         .bind(row.next_at)
         .bind(row.reply_code)
         .bind(row.enhanced_code.as_deref())
-        .bind(row.at))
+        .bind(row.at))?;
+    let number = |wanted: &str| changed.iter().filter(|(state,)| state == wanted).count() as i64;
+    let ended = Ended {
+        accepted: number("accepted"),
+        failed: number("failed"),
+        skipped: number("skipped"),
+        in_doubt: number("in_doubt"),
+    };
+    let now = rows.iter().map(|row| row.at).max().unwrap_or_default();
+    sending_total::add(tx, account, activity, ended, Timestamp::from_micros(now)).await?;
+    Ok(changed.len() as u64)
 }
 
 /// Keeps what servers said.
@@ -291,7 +306,10 @@ pub async fn cancel(
     activity: Id<kind::CampaignActivity>,
     now: Timestamp,
 ) -> Result<u64, Error> {
-    exec!(tx, CANCEL, account.uuid(), activity.uuid(), now.micros())
+    let skipped = exec!(tx, CANCEL, account.uuid(), activity.uuid(), now.micros())?;
+    let ended = Ended { skipped: skipped as i64, ..Ended::default() };
+    sending_total::add(tx, account, activity, ended, now).await?;
+    Ok(skipped)
 }
 
 /// How many recipients stand in each state with each reason.

@@ -50,6 +50,7 @@ pub mod rotation;
 pub mod sealed;
 pub mod sealed_file;
 pub mod sending_domain;
+pub mod sending_total;
 pub mod session;
 pub mod suppression;
 pub mod tag;
@@ -91,6 +92,7 @@ pub fn statements() -> Vec<&'static Sql> {
         sealed::STATEMENTS,
         sealed_file::STATEMENTS,
         sending_domain::STATEMENTS,
+        sending_total::STATEMENTS,
         session::STATEMENTS,
         suppression::STATEMENTS,
         tag::STATEMENTS,

@@ -138,7 +138,11 @@ impl Story<'_> {
 
     pub(crate) async fn report(&self, activity: Id<kind::CampaignActivity>) -> report::Report {
         let mut tx = self.house.store.db.read().await.unwrap();
-        report::report(&self.ctx, &mut tx, activity).await.unwrap()
+        let report = report::report(&self.ctx, &mut tx, activity).await.unwrap();
+        agree(&report, &report::totals(&self.ctx, &mut tx, activity).await.unwrap());
+        let readers = report::readers(&self.ctx, &mut tx, activity).await.unwrap();
+        assert_eq!((readers.opened, readers.clicked), (report.opens.unique, report.clicks.unique));
+        report
     }
 
     /// How often each recipient's message was taken.
@@ -160,4 +164,12 @@ pub(crate) fn sum(report: &report::Report) -> i64 {
         + report.failed
         + report.in_doubt
         + report.skipped
+}
+
+/// The counters say what counting the ledger says.
+fn agree(report: &report::Report, totals: &report::Totals) {
+    let counted = (report.recipients, report.accepted, report.failed, report.skipped, report.in_doubt, report.deferred);
+    let kept = (totals.recipients, totals.accepted, totals.failed, totals.skipped, totals.in_doubt, totals.deferred);
+    assert_eq!(counted, kept, "{report:?} {totals:?}");
+    assert_eq!(totals.waiting, report.planned + report.under_way, "{report:?} {totals:?}");
 }

@@ -97,11 +97,11 @@ async fn carry_out(
     tokio::pin!(work);
     loop {
         let mut tx = house.store.db.read().await?;
-        let now = report::report(ctx, &mut tx, activity).await?;
+        let now = report::totals(ctx, &mut tx, activity).await?;
         let found = campaign::find_activity(ctx, &mut tx, &keyring, activity).await?;
         drop(tx);
         let Some(found) = found else { bail!("the sending {activity} is gone") };
-        let done = now.accepted + now.failed + now.skipped + now.in_doubt;
+        let done = now.done();
         progress.at(done as u64, now.recipients as u64);
         if found.finished_at.is_some() {
             progress.finish(done as u64);

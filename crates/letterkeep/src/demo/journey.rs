@@ -191,11 +191,11 @@ impl<'a> Journey<'a> {
         let mut progress = Progress::start("sending", "messages", 0);
         loop {
             let mut tx = self.house.store.db.read().await?;
-            let now = report::report(&self.ctx, &mut tx, activity).await?;
+            let now = report::totals(&self.ctx, &mut tx, activity).await?;
             let row = campaign::find_activity(&self.ctx, &mut tx, &self.keyring, activity).await?;
             drop(tx);
             let row = row.context("the sending is there")?;
-            let done = now.accepted + now.failed + now.skipped + now.in_doubt;
+            let done = now.done();
             if row.frozen_at.is_some() {
                 progress.at(done as u64, now.recipients as u64);
             }

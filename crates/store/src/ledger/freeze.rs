@@ -3,7 +3,7 @@
 use letterkeep_model::{Id, Timestamp, kind};
 use uuid::Uuid;
 
-use crate::{Error, Tx};
+use crate::{Error, Tx, sending_total};
 
 statements! {
     PLAN_ALL = "INSERT INTO recipient (account_id, activity_id, contact_id, state, reason, attempts, next_at,
@@ -65,6 +65,7 @@ pub async fn plan_batch(
     limit: i64,
     now: Timestamp,
 ) -> Result<(i64, Option<Uuid>), Error> {
+    let (of, sending) = (account, activity);
     let (account, activity, skip) = (account.uuid(), activity.uuid(), limit.max(1) - 1);
     let end = match source {
         Source::Everybody => optional!(tx, END_ALL => (Uuid,), account, after, skip)?,
@@ -79,8 +80,10 @@ pub async fn plan_batch(
         Source::List(list) => exec!(tx, PLAN_LIST, account, activity, after, at, upto, list)?,
         Source::Tag(tag) => exec!(tx, PLAN_TAG, account, activity, after, at, upto, tag)?,
         Source::Without(tag) => exec!(tx, EXCLUDE_TAG, account, activity, after, upto, tag)?,
-    };
-    Ok((rows as i64, end))
+    } as i64;
+    let planned = if matches!(source, Source::Without(_)) { -rows } else { rows };
+    sending_total::add_planned(tx, of, sending, planned).await?;
+    Ok((rows, end))
 }
 
 /// The contacts of a source by id after `after`; those of [`Source::Without`] are those who bear the tag.

@@ -3,7 +3,7 @@
 use letterkeep_account::{Action, organisation};
 use letterkeep_audience::contact;
 use letterkeep_campaign::{CampaignSummary, State};
-use letterkeep_delivery::report::{self, Report};
+use letterkeep_delivery::report::{self, Readers, Totals};
 use letterkeep_delivery::{domain, relay};
 use letterkeep_store::Tx;
 use maud::{Markup, html};
@@ -40,7 +40,10 @@ async fn show(Desk { visit, mut tx }: Desk) -> Result<Page, Problem> {
     let mut recent = Vec::new();
     for campaign in campaigns {
         let figures = match campaign.activity {
-            Some(activity) => Some(report::report(&visit.ctx, &mut tx, activity).await?),
+            Some(activity) => Some((
+                report::totals(&visit.ctx, &mut tx, activity).await?,
+                report::readers(&visit.ctx, &mut tx, activity).await?,
+            )),
             None => None,
         };
         recent.push((campaign, figures));
@@ -118,7 +121,7 @@ fn checklist(visit: &Visit, steps: &[Step]) -> Markup {
     }
 }
 
-fn recent_table(visit: &Visit, recent: &[(CampaignSummary, Option<Report>)]) -> Markup {
+fn recent_table(visit: &Visit, recent: &[(CampaignSummary, Option<(Totals, Readers)>)]) -> Markup {
     let (name, state, accepted, opened, clicked) = (
         t!(visit, "campaign-name"),
         t!(visit, "state"),
@@ -139,10 +142,10 @@ fn recent_table(visit: &Visit, recent: &[(CampaignSummary, Option<Report>)]) -> 
                 }
                 (cell(&state, &state_seal(visit, campaign.state)))
                 @match figures {
-                    Some(report) => {
-                        (number_cell(&accepted, &format::whole(visit, report.accepted)))
-                        (number_cell(&opened, &format::share(visit, report.opens.unique, report.accepted)))
-                        (number_cell(&clicked, &format::share(visit, report.clicks.unique, report.accepted)))
+                    Some((totals, readers)) => {
+                        (number_cell(&accepted, &format::whole(visit, totals.accepted)))
+                        (number_cell(&opened, &format::share(visit, readers.opened, totals.accepted)))
+                        (number_cell(&clicked, &format::share(visit, readers.clicked, totals.accepted)))
                     }
                     None => { (number_cell(&accepted, "–")) (number_cell(&opened, "–")) (number_cell(&clicked, "–")) }
                 }

@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use letterkeep_account::Action;
 use letterkeep_audience::field as custom_field;
 use letterkeep_campaign::{Campaign, CampaignError, State};
-use letterkeep_delivery::report::{self, Report};
+use letterkeep_delivery::report::{self, Totals};
 use letterkeep_store::Tx;
 use maud::{Markup, html};
 
@@ -55,7 +55,7 @@ fn page(visit: &Visit, campaign: &Campaign, live: &Markup) -> Page {
 /// The part that is asked for again and again.
 async fn live(visit: &Visit, tx: &mut Tx, campaign: &Campaign) -> Result<Markup, Problem> {
     let figures = match campaign.activity {
-        Some(activity) => Some(report::report(&visit.ctx, tx, activity).await?),
+        Some(activity) => Some(report::totals(&visit.ctx, tx, activity).await?),
         None => None,
     };
     Ok(html! {
@@ -68,40 +68,25 @@ async fn live(visit: &Visit, tx: &mut Tx, campaign: &Campaign) -> Result<Markup,
             @if !campaign.state_reason.is_empty() {
                 (notice(Tone::Warn, &t!(visit, "progress-held"), &html! { p { (named_if_known(visit, "held", &campaign.state_reason).unwrap_or_else(|| campaign.state_reason.clone())) } }))
             }
-            @if let Some(report) = &figures { (bar(visit, campaign, report)) }
+            @if let Some(totals) = &figures { (bar(visit, campaign, totals)) }
             (buttons(visit, campaign))
         }
     })
 }
 
-fn bar(visit: &Visit, campaign: &Campaign, report: &Report) -> Markup {
-    let done = report.accepted + report.failed + report.skipped + report.in_doubt;
-    let rate = rate(report, visit.ctx.now().micros()).filter(|_| campaign.state == State::Sending);
-    let work = Progress { name: t!(visit, "progress-name"), done, total: Some(report.recipients), rate };
+fn bar(visit: &Visit, campaign: &Campaign, totals: &Totals) -> Markup {
+    let rate = totals.rate.filter(|_| campaign.state == State::Sending);
+    let work = Progress { name: t!(visit, "progress-name"), done: totals.done(), total: Some(totals.recipients), rate };
     html! {
         section class="card" { (progress(visit, &work)) }
         (stats(&[
-            Stat::new(format::whole(visit, report.accepted), t!(visit, "figure-accepted")),
-            Stat::new(format::whole(visit, report.planned + report.under_way), t!(visit, "figure-waiting")),
-            Stat::new(format::whole(visit, report.deferred), t!(visit, "figure-deferred")),
-            Stat::new(format::whole(visit, report.failed), t!(visit, "figure-failed")),
-            Stat::new(format::whole(visit, report.skipped), t!(visit, "figure-skipped")),
+            Stat::new(format::whole(visit, totals.accepted), t!(visit, "figure-accepted")),
+            Stat::new(format::whole(visit, totals.waiting), t!(visit, "figure-waiting")),
+            Stat::new(format::whole(visit, totals.deferred), t!(visit, "figure-deferred")),
+            Stat::new(format::whole(visit, totals.failed), t!(visit, "figure-failed")),
+            Stat::new(format::whole(visit, totals.skipped), t!(visit, "figure-skipped")),
         ]))
     }
-}
-
-/// Messages a second in the last pieces of time; `None` if nothing has happened for a while.
-fn rate(report: &Report, now: i64) -> Option<f64> {
-    let last = report.series.iter().rev().find(|bucket| bucket.accepted + bucket.failed > 0)?;
-    let width = report.bucket_micros.max(1);
-    if now - last.start > width + 30_000_000 {
-        return None;
-    }
-    let recent: Vec<_> = report.series.iter().filter(|bucket| bucket.start > last.start - 5 * width).collect();
-    let sent: i64 = recent.iter().map(|bucket| bucket.accepted + bucket.failed).sum();
-    let first = recent.first().map_or(last.start, |bucket| bucket.start);
-    let span = (last.start + width).min(now) - first;
-    (span > 0).then(|| sent as f64 * 1e6 / span as f64)
 }
 
 fn buttons(visit: &Visit, campaign: &Campaign) -> Markup {
