@@ -30,14 +30,14 @@ const TABLE: &[Source] = &[
     },
     Source { name: "mark.svg", kind: "image/svg+xml", body: include_bytes!("../../../assets/icons/mark.svg") },
     Source {
-        name: "serif-400.woff2",
-        kind: "font/woff2",
-        body: include_bytes!("../../../assets/fonts/source-serif-4-latin-400-normal.woff2"),
-    },
-    Source {
         name: "serif-600.woff2",
         kind: "font/woff2",
         body: include_bytes!("../../../assets/fonts/source-serif-4-latin-600-normal.woff2"),
+    },
+    Source {
+        name: "serif-600-ext.woff2",
+        kind: "font/woff2",
+        body: include_bytes!("../../../assets/fonts/source-serif-4-latin-ext-600-normal.woff2"),
     },
 ];
 
@@ -65,8 +65,8 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
     for source in TABLE.iter().rev() {
         let body = if source.name == "letterkeep.css" {
             let address = |name: &str| assets.iter().find(|asset| asset.name == name).map_or("", |asset| &asset.url);
-            CSS.replace("{serif-400}", address("serif-400.woff2"))
-                .replace("{serif-600}", address("serif-600.woff2"))
+            CSS.replace("{serif-600}", address("serif-600.woff2"))
+                .replace("{serif-600-ext}", address("serif-600-ext.woff2"))
                 .into_bytes()
         } else {
             source.body.to_vec()
@@ -143,7 +143,11 @@ mod tests {
         }
         let css = ASSETS.iter().find(|asset| asset.name == "letterkeep.css").unwrap();
         let text = String::from_utf8(css.body.clone()).unwrap();
-        assert!(text.contains(url("serif-400.woff2")) && !text.contains("{serif"));
+        assert!(text.contains(url("serif-600.woff2")) && text.contains(url("serif-600-ext.woff2")));
+        assert!(!text.contains("{serif"));
+        let fonts = TABLE.iter().filter(|source| source.kind == "font/woff2");
+        let sizes = fonts.map(|source| source.body.len()).sum::<usize>();
+        assert!(sizes <= 40_000, "the fonts have {sizes} bytes");
         assert!(text.trim_start().starts_with("@layer reset, tokens, base, components, utilities;"));
     }
 
