@@ -22,7 +22,7 @@ document.addEventListener("click", (event) => {
       break;
     }
     case "copy":
-      navigator.clipboard?.writeText(target.value ?? target.textContent).then(() => announce(button.dataset.done));
+      copy(button, target);
       break;
     case "print":
       window.print();
@@ -30,10 +30,22 @@ document.addEventListener("click", (event) => {
   }
 });
 
-// Says a short sentence to screen readers and shows it for a moment.
-function announce(text) {
-  const line = document.getElementById("announcer");
-  if (line) line.textContent = text ?? "";
+// Copies the text of an element and says so, to eyes for a moment and to screen readers. Where nothing may be copied, the
+// text is marked, ready for the keyboard.
+async function copy(button, target) {
+  try {
+    await navigator.clipboard.writeText(target.value ?? target.textContent);
+  } catch {
+    getSelection()?.selectAllChildren(target);
+    return;
+  }
+  document.getElementById("announcer").textContent = button.dataset.done;
+  button.dataset.word ??= button.textContent;
+  button.textContent = button.dataset.done;
+  clearTimeout(button.lapse);
+  button.lapse = setTimeout(() => {
+    button.textContent = button.dataset.word;
+  }, 2000);
 }
 
 // A form is sent once: a second click while the answer is on its way does nothing.
@@ -52,15 +64,19 @@ window.addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
 });
 
-// The sheet of the bottom bar closes with Escape and gives the focus back.
+// The sheet of the bottom bar closes with Escape, which gives the focus back, and when pointer or focus go elsewhere: it
+// would cover what they went to.
+const sheet = document.querySelector("details.sheet");
 document.addEventListener("keydown", (event) => {
-  if (event.key !== "Escape") return;
-  const open = event.target.closest?.("details.sheet[open]");
-  if (open) {
-    open.open = false;
-    open.querySelector("summary")?.focus();
-  }
+  if (event.key !== "Escape" || !sheet?.open) return;
+  sheet.open = false;
+  sheet.querySelector("summary").focus();
 });
+for (const leaving of ["click", "focusin"]) {
+  document.addEventListener(leaving, (event) => {
+    if (sheet?.open && !sheet.contains(event.target)) sheet.open = false;
+  });
+}
 
 // The frame beside a form follows what is typed: the button that shows it is pressed after a pause.
 for (const form of document.querySelectorAll("form[data-preview]")) {

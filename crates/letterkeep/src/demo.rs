@@ -104,26 +104,26 @@ impl Summary {
         let (rows, report, received) = (&self.rows, &self.report, &self.received);
         say("");
         say(&format!(
-            "Rows        {} imported, {} updated or repeated, {} rejected",
+            "Rows          {} imported, {} updated or repeated, {} rejected",
             rows.created,
             rows.updated + rows.unchanged + rows.duplicate,
             rows.rejected
         ));
         if let Some(path) = &self.reject_file {
-            say(&format!("            rejected rows and reasons: {}", path.display()));
+            say(&format!("              rejected rows and reasons: {}", path.display()));
         }
         say(&format!(
-            "Messages    {} accepted, {} failed, {} skipped, {} in doubt",
+            "Messages      {} accepted, {} failed, {} skipped, {} in doubt",
             report.accepted, report.failed, report.skipped, report.in_doubt
         ));
         say(&format!(
-            "Signatures  {} of {} hold (mail-auth; RSA-2048 and Ed25519 on each message)",
+            "Signatures    {} of {} hold (mail-auth; RSA-2048 and Ed25519 on each message)",
             received.held, received.signatures
         ));
-        say(&format!("Opens       {}", report.opens.unique));
-        say(&format!("Clicks      {}", report.clicks.unique));
-        say(&format!("Unsubscribed {}", report.unsubscribes));
-        say(&format!("Time        {seconds:.1} s"));
+        say(&format!("Opens         {}", report.opens.unique));
+        say(&format!("Clicks        {}", report.clicks.unique));
+        say(&format!("Unsubscribed  {}", report.unsubscribes));
+        say(&format!("Time          {seconds:.1} s"));
         say("");
         say("Log in");
         say(&format!("  address      {}/log-in", config.public_url));

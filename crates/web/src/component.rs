@@ -12,11 +12,13 @@ mod seal;
 mod stat;
 mod table;
 
-pub use chart::{Bar, Series, bar_chart, line_chart, share_bar};
+pub use chart::{Series, line_chart, share_bar};
 pub use choice::{boxes, radios};
 pub use confirm::{Confirm, confirm};
 pub use empty::{Picture, empty};
-pub use field::{Choice, Fields, Input, check, csrf_field, error_summary, field, hidden, select, submit, text_area};
+pub use field::{
+    Choice, Fields, Input, check, csrf_field, error_summary, field, hidden, select, submit, submit_or_cancel, text_area,
+};
 pub use notice::{Tone, notice};
 pub use progress::{Progress, progress, remaining, stepper, tabs};
 pub use seal::{Seal, seal, seal_shape};

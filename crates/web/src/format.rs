@@ -40,6 +40,9 @@ const MONTHS: [[&str; 12]; 2] = [
     ],
 ];
 
+const WEEKDAYS: [[&str; 7]; 2] =
+    [["Mo", "Di", "Mi", "Do", "Fr", "Sa", "So"], ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]];
+
 /// A whole number with its groups of three: `1.234` or `1,234`.
 pub fn whole(speaks: &impl Speaks, number: i64) -> String {
     let group = if speaks.locale() == Locale::De { '.' } else { ',' };
@@ -141,6 +144,12 @@ pub fn clock(zone: &TimeZone, at: Timestamp) -> String {
     civil(zone, at).map_or_else(|| at.to_string(), |civil| format!("{:02}:{:02}", civil.hour(), civil.minute()))
 }
 
+/// `Mo` or `Mon`, in the given zone.
+pub fn weekday(speaks: &impl Speaks, zone: &TimeZone, at: Timestamp) -> &'static str {
+    let names = WEEKDAYS[usize::from(speaks.locale() != Locale::De)];
+    civil(zone, at).map_or("", |civil| names[civil.weekday().to_monday_zero_offset() as usize])
+}
+
 /// The date and time as a `<time>` with the exact instant and its zone as the title.
 pub fn moment(speaks: &impl Speaks, zone: &TimeZone, at: Timestamp) -> Markup {
     html! { time datetime=(machine(at)) title=(exact(zone, at)) { (date_time(speaks, zone, at)) } }
@@ -204,6 +213,7 @@ mod tests {
         let berlin = TimeZone::get("Europe/Berlin").unwrap();
         assert_eq!(date_time(&DE, &berlin, at), "23.\u{a0}November 2026, 08:00");
         assert_eq!(date_time(&EN, &TimeZone::UTC, at), "23\u{a0}November 2026, 07:00");
+        assert_eq!((weekday(&DE, &berlin, at), weekday(&EN, &berlin, at)), ("Mo", "Mon"));
         let markup = moment(&EN, &berlin, at).into_string();
         assert!(markup.contains("datetime=\"2026-11-23T07:00:00Z\""), "{markup}");
         assert!(markup.contains("2026-11-23T08:00:00+01:00[Europe/Berlin]"), "{markup}");

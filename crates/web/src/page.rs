@@ -53,6 +53,7 @@ pub struct Page {
     narrow: bool,
     bare: bool,
     alone: bool,
+    known: bool,
     body: Markup,
 }
 
@@ -71,6 +72,7 @@ impl Page {
             narrow: false,
             bare: false,
             alone: false,
+            known: false,
             body: PreEscaped(String::new()),
         }
     }
@@ -135,6 +137,12 @@ impl Page {
         self
     }
 
+    /// A public page that is read by somebody who has logged in: the bar leads back instead of to the log-in.
+    pub fn known(mut self, known: bool) -> Self {
+        self.known = known;
+        self
+    }
+
     /// What stands below the head.
     pub fn body(mut self, body: &Markup) -> Self {
         self.body = body.clone();
@@ -147,7 +155,6 @@ impl Page {
                 nav class="crumbs" aria-label=(t!(self.frame, "crumbs-name")) {
                     ol {
                         @for (href, text) in &self.crumbs { li { a href=(href) { (text) } } }
-                        li aria-current="page" { (self.title) }
                     }
                 }
             }
@@ -193,7 +200,12 @@ impl Page {
                         }
                         (nav::bottom_bar(frame, self.section))
                     } @else {
-                        div class="public" { @if !self.alone { (nav::public_bar(frame)) } (main) (nav::footer(frame)) }
+                        div class="public" {
+                            @if !self.alone { (nav::public_bar(frame, self.known)) }
+                            (main)
+                            // Recipients of a campaign are no users: this service's help is not for them.
+                            @if !self.alone { (nav::footer(frame)) }
+                        }
                     }
                     div id="announcer" class="visually-hidden" role="status" aria-live="polite" {}
                 }

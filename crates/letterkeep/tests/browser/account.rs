@@ -1,4 +1,4 @@
-use crate::visitor::{Authenticator, ENTER, TAB, Visitor};
+use crate::visitor::{Authenticator, ENTER, ESCAPE, TAB, Visitor};
 
 pub(crate) const ORGANISATION: &str = "Hofladen Sonnenberg";
 pub(crate) const USER_NAME: &str = "kerstin.sonnenberg";
@@ -9,6 +9,9 @@ pub(crate) async fn sign_up(visitor: &mut Visitor, inspects: bool) -> Authentica
     visitor.open("/").await;
     if inspects {
         visitor.look_closely("welcome").await;
+        visitor.open("/nothing").await;
+        visitor.look("missing").await;
+        visitor.open("/").await;
     }
     visitor.follow("main a[href='/sign-up']").await;
     if inspects {
@@ -16,6 +19,11 @@ pub(crate) async fn sign_up(visitor: &mut Visitor, inspects: bool) -> Authentica
         fill_in(visitor, "kurz").await;
         visitor.submit("/sign-up").await;
         visitor.browser.wait_for("#errors a[href='#password']").await;
+        // The keyboard is where the news is, and its links lead to the fields.
+        assert_eq!(visitor.focused().await, "errors");
+        visitor.press(TAB).await;
+        visitor.press(ENTER).await;
+        assert_eq!(visitor.focused().await, "password");
         visitor.look("sign-up-refused").await;
     }
     fill_in(visitor, PASSWORD).await;
@@ -99,10 +107,15 @@ pub(crate) async fn walk_settings(visitor: &mut Visitor, authenticator: &mut Aut
     visitor.browser.fill("#email", "jonas@hofladen-sonnenberg.example").await;
     visitor.submit("/users/invitations").await;
     visitor.browser.wait_for("#link").await;
+    let invitation = visitor.browser.text("#link").await;
     visitor.look("user-invited").await;
     visitor.open("/users").await;
     visitor.follow("main table th a[href^='/users/']").await;
     visitor.look("user").await;
+    visitor.follow("main a[href$='/disable']").await;
+    visitor.look("user-disable").await;
+    visitor.browser.open(&invitation).await;
+    visitor.look("join").await;
 
     for (path, name) in [("/sessions", "sessions"), ("/audit", "audit"), ("/profile", "profile")] {
         visitor.open(path).await;
@@ -118,5 +131,42 @@ pub(crate) async fn walk_settings(visitor: &mut Visitor, authenticator: &mut Aut
     }
     visitor.look("profile-codes").await;
     visitor.open("/help").await;
+    visitor.browser.wait_for("header a[href='/dashboard']").await;
     visitor.look("help").await;
+    visitor.open("/nothing").await;
+    visitor.look("missing-inside").await;
+}
+
+/// The parts of the shell that a keyboard or a thumb needs.
+pub(crate) async fn use_the_shell(visitor: &mut Visitor) {
+    visitor.open("/sessions").await;
+    visitor.press(TAB).await;
+    visitor.press(ENTER).await;
+    visitor.press(TAB).await;
+    let inside = "return !document.activeElement.closest('.sidebar, .skip')";
+    assert_eq!(visitor.browser.execute(inside).await, true, "the skip link leads past the navigation");
+
+    visitor.browser.resize(390, 844).await;
+    visitor.open("/sessions").await;
+    visitor.browser.click(".bottom-bar summary").await;
+    let is_open = "return document.querySelector('details.sheet').open";
+    assert_eq!(visitor.browser.execute(is_open).await, true);
+    visitor.browser.screenshot("sheet-phone").await;
+    visitor.press(ESCAPE).await;
+    assert_eq!(visitor.browser.execute(is_open).await, false, "Escape closes the sheet");
+    assert_eq!(visitor.focused().await, "Mehr");
+    visitor.press(ENTER).await;
+    assert_eq!(visitor.browser.execute(is_open).await, true);
+    visitor.browser.execute("document.querySelector('main a').focus()").await;
+    assert_eq!(visitor.browser.execute(is_open).await, false, "the sheet covers nothing that has the focus");
+    visitor.browser.resize(1280, 900).await;
+}
+
+/// Every entry of the audit log has words in the reader's language.
+pub(crate) async fn read_the_audit_log(visitor: &mut Visitor) {
+    visitor.open("/audit").await;
+    visitor.look("audit-full").await;
+    let bare = "return [...document.querySelectorAll('main td span[title]')]
+        .filter(what => what.textContent === what.title).map(what => what.title)";
+    assert_eq!(visitor.browser.execute(bare).await, serde_json::json!([]));
 }

@@ -56,6 +56,10 @@ pub(crate) async fn import(visitor: &mut Visitor, directory: &Path) {
     let result = visitor.browser.text("main").await;
     assert!(result.contains(&GOOD.to_string()), "{result}");
     visitor.look("import-result").await;
+    let import = visitor.path().await;
+    visitor.open(&format!("{import}/undo")).await;
+    visitor.look("import-undo").await;
+    visitor.open(&import).await;
     visitor.follow("main a.button-primary[href^='/contacts?list=']").await;
 }
 
@@ -72,6 +76,10 @@ pub(crate) async fn walk(visitor: &mut Visitor) {
         visitor.open(&format!("{contact}/{page}")).await;
         visitor.look(name).await;
     }
+    visitor.open("/contacts").await;
+    visitor.browser.fill("main form[action='/contacts/find'] #email", "niemand@example.com").await;
+    visitor.submit("/contacts/find").await;
+    visitor.look("contacts-not-found").await;
     visitor.open("/contacts?permission=unsubscribed").await;
     visitor.look("contacts-filtered").await;
     visitor.open("/contacts/export").await;
@@ -86,9 +94,11 @@ pub(crate) async fn walk(visitor: &mut Visitor) {
 async fn groups(visitor: &mut Visitor) {
     visitor.open("/lists/new").await;
     visitor.look("list-new").await;
-    visitor.browser.fill("#name", "Wochenmarkt").await;
+    visitor.browser.fill("#name", "Wochenmarktstammkundschaftsrundbriefempfänger in Freiburg-Wiehre").await;
     visitor.submit("/lists/new").await;
-    visitor.look("lists").await;
+    visitor.look_closely("lists").await;
+    visitor.follow("main a[href$='/delete']").await;
+    visitor.look("list-delete").await;
     visitor.open("/tags/new").await;
     visitor.browser.fill("#name", "Messe 2026").await;
     visitor.submit("/tags/new").await;

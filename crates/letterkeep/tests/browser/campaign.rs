@@ -77,6 +77,11 @@ pub(crate) async fn send(visitor: &mut Visitor) {
     visitor.submit("/campaigns").await;
 
     visitor.browser.wait_for("#editor-form").await;
+    visitor.follow(".page-actions button[name=then]").await;
+    visitor.browser.wait_for(".check-list a[href$='#audience']").await;
+    visitor.look("campaign-check-not-ready").await;
+    visitor.follow(".check-list a[href$='#audience']").await;
+    visitor.browser.wait_for("#editor-form").await;
     visitor.browser.fill("#subject", "{{ first_name }}, die Quitten sind reif").await;
     visitor.browser.click("#audience input[name=list]").await;
     visitor.look_closely("editor").await;
@@ -125,7 +130,12 @@ pub(crate) async fn report(visitor: &mut Visitor, mailbox: &Mailbox, base: &str)
         visitor.open(path).await;
         visitor.look(name).await;
     }
-    // What somebody sees who follows the link at the end of a letter.
+    // What somebody sees who follows the link at the end of a letter: first the question, then the answer.
+    let stays = mailbox.links(base, 'u').iter().nth(1).and_then(|links| links.first().cloned()).unwrap();
+    visitor.open(stays.strip_prefix(base).unwrap()).await;
+    visitor.look("unsubscribe-question").await;
+    visitor.open("/u/x").await;
+    visitor.look("link-unknown").await;
     let unsubscribe = leaving.first().unwrap().strip_prefix(base).unwrap();
     visitor.open(unsubscribe).await;
     visitor.look("unsubscribe").await;

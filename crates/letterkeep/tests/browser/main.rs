@@ -22,6 +22,13 @@ async fn the_whole_journey() {
     let mut visitor = Visitor::new(browser, service.base());
     let mut authenticator = account::sign_up(&mut visitor, true).await;
     visitor.look("dashboard-empty").await;
+    for (path, name) in
+        [("/lists", "lists-empty"), ("/tags", "tags-empty"), ("/fields", "fields-empty"), ("/reports", "reports-empty")]
+    {
+        visitor.open(path).await;
+        visitor.look(name).await;
+    }
+    account::use_the_shell(&mut visitor).await;
     account::walk_settings(&mut visitor, &mut authenticator).await;
     audience::import(&mut visitor, service.directory()).await;
     audience::walk(&mut visitor).await;
@@ -30,6 +37,7 @@ async fn the_whole_journey() {
     campaign::prepare(&mut visitor, &mailbox).await;
     campaign::send(&mut visitor).await;
     campaign::report(&mut visitor, &mailbox, service.base()).await;
+    account::read_the_audit_log(&mut visitor).await;
     account::log_out(&mut visitor).await;
     account::log_in_by_keyboard(&mut visitor, &mut authenticator).await;
     in_english(&mut visitor).await;
@@ -70,5 +78,10 @@ async fn nothing_needs_a_script() {
     let script = visitor.browser.execute("return document.documentElement.dataset.script ?? 'off'").await;
     assert_eq!(script, "off", "the page's scripts must not run in this test");
     audience::add_contact(&mut visitor, false).await;
+    visitor.look("plain-contact").await;
+    visitor.open("/campaigns/new").await;
+    visitor.browser.fill("#name", "Herbstbrief 2026").await;
+    visitor.submit("/campaigns").await;
+    visitor.look("plain-editor").await;
     visitor.leave().await;
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 /// The keys as WebDriver names them.
 pub(crate) const TAB: &str = "\u{e004}";
 pub(crate) const ENTER: &str = "\u{e007}";
+pub(crate) const ESCAPE: &str = "\u{e00c}";
 
 const WIDE: (u32, u32) = (1280, 900);
 const PHONE: (u32, u32) = (390, 844);
@@ -108,13 +109,26 @@ impl Visitor {
     /// The same, and in the dark and on a phone with pictures of their own.
     pub(crate) async fn look_closely(&mut self, name: &str) {
         self.look(name).await;
-        self.browser.resize(PHONE.0, PHONE.1).await;
-        self.browser.screenshot(&format!("{name}-phone")).await;
+        self.phone(&format!("{name}-phone")).await;
         self.browser.prefer(ColourScheme::Dark).await;
         self.inspect(&format!("{name} on a phone in the dark"), PHONE).await;
         self.inspect(&format!("{name} in the dark"), WIDE).await;
         self.browser.screenshot(&format!("{name}-dark")).await;
         self.browser.prefer(ColourScheme::Light).await;
+    }
+
+    /// A picture as tall as the page, so that the bar at the bottom covers nothing of it.
+    pub(crate) async fn phone(&self, name: &str) {
+        self.browser.resize(PHONE.0, PHONE.1).await;
+        let height = self.browser.execute("return document.documentElement.scrollHeight").await.as_u64().unwrap();
+        self.browser.resize(PHONE.0, u32::try_from(height.min(5_000)).unwrap()).await;
+        self.browser.screenshot(name).await;
+    }
+
+    /// What has the focus: its id, or the beginning of its text.
+    pub(crate) async fn focused(&self) -> String {
+        let script = "const at = document.activeElement; return at.id || at.textContent.trim().slice(0, 40)";
+        self.browser.execute(script).await.as_str().unwrap().to_owned()
     }
 
     async fn inspect(&mut self, name: &str, (width, height): (u32, u32)) {
@@ -159,9 +173,11 @@ impl Drop for Visitor {
     }
 }
 
-/// A form that is shown again has status 422, which Chromium reports like a missing file.
+/// A form that is shown again has status 422, which Chromium reports like a missing file; so are the pages that are
+/// looked at because they do not exist.
 fn is_fault(entry: &ConsoleEntry) -> bool {
-    let refused_form = entry.source == "network" && entry.message.contains("422");
+    let refused_form = entry.source == "network"
+        && (entry.message.contains("422") || ["/nothing", "/u/x"].iter().any(|page| entry.message.contains(page)));
     let blocked_by_us = entry.message.contains("ERR_BLOCKED_BY_CLIENT");
     let complains = entry.source == "security" || entry.message.contains("Content Security Policy");
     (complains || entry.level == "SEVERE") && !refused_form && !blocked_by_us

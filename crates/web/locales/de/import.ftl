@@ -3,7 +3,7 @@ imports-lead = Jeder Import mit seinem Ergebnis. Ein beendeter Import lässt sic
 imports-none = Noch keine Importe
 imports-none-text = Übernehmen Sie Ihre Kontakte aus einer Datei: CSV, TSV oder Excel.
 imports-when = Hochgeladen
-imports-state = Stand
+imports-state = Status
 import-rows = Zeilen
 import-state-mapping = Nicht begonnen
 import-state-running = Läuft
@@ -50,7 +50,7 @@ import-source-too-many-rows = Die Datei hat mehr als 5.000.000 Zeilen. Bitte tei
 import-source-read = Die gespeicherte Datei lässt sich nicht lesen. Bitte laden Sie sie noch einmal hoch.
 import-columns = Spalten zuordnen
 import-columns-lead = { $file } · { $size } · { $count } Spalten
-import-columns-title = Wohin gehört jede Spalte?
+import-columns-title = Wohin gehört welche Spalte?
 import-column = Spalte
 import-column-number = Spalte { $number }
 import-samples = Beispiele
@@ -99,8 +99,8 @@ import-notation-english = 1,234.56
 import-to-check = Speichern und prüfen
 import-discard = Diese Datei verwerfen
 import-discard-text = Bisher wurde nichts importiert.
-import-check = Was geschehen würde
-import-check-lead = Noch hat sich nichts geändert. Das würde der Import tun.
+import-check = Das würde der Import tun
+import-check-lead = Noch hat sich nichts geändert. Wenn alles stimmt, starten Sie den Import.
 import-checking = Die ganze Datei wird gelesen
 import-check-now = Ergebnis zeigen (das kann einen Moment dauern)
 import-not-ready = Die Spalten sind noch nicht zugeordnet.
@@ -122,8 +122,8 @@ import-row-number = Zeile { $number }
 import-reason = Grund
 import-refused-title = Zeilen, die nicht übernommen werden
 import-refused-text = { $count ->
-    [one] Eine Zeile. Nach dem Import können Sie sie herunterladen, ausbessern und noch einmal importieren.
-   *[other] { $shown } von { $count } Zeilen. Nach dem Import können Sie alle herunterladen, ausbessern und noch einmal importieren.
+    [one] Eine Zeile. Nach dem Import können Sie sie herunterladen, berichtigen und noch einmal importieren.
+   *[other] { $shown } von { $count } Zeilen. Nach dem Import können Sie alle herunterladen, berichtigen und noch einmal importieren.
   }
 import-differences = Kontakte, die sich ändern würden
 import-differences-text = { $shown } von { $count }, vorher → nachher.
@@ -155,7 +155,7 @@ import-undone-kept = belassen
 import-undone-kept-note = seither geändert oder abgemeldet
 import-rejects-text = { $count ->
     [one] Eine Zeile wurde nicht übernommen. Die Datei enthält sie, wie sie war, mit dem Grund.
-   *[other] { $count } Zeilen wurden nicht übernommen. Die Datei enthält sie, wie sie waren, jede mit ihrem Grund. Bessern Sie sie aus und importieren Sie die Datei noch einmal.
+   *[other] { $count } Zeilen wurden nicht übernommen. Die Datei enthält sie, wie sie waren, jede mit ihrem Grund. Berichtigen Sie sie und importieren Sie die Datei noch einmal.
   }
 import-rejects = Abgelehnte Zeilen herunterladen
 import-contacts = Kontakte zeigen
@@ -165,3 +165,4 @@ import-undo-title = Diesen Import rückgängig machen?
 import-undo-word = rückgängig
 import-undo-lost = Die { $created } Kontakte, die er angelegt hat, werden gelöscht; die { $updated } aktualisierten erhalten ihre früheren Angaben zurück.
 import-undo-kept = Kontakte, die seither geändert wurden oder sich abgemeldet haben, bleiben, wie sie sind. Auch Listen, Schlagwörter und Felder, die der Import angelegt hat, bleiben.
+import-refused-then = Zeilen, die nicht übernommen wurden

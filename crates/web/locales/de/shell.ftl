@@ -96,3 +96,5 @@ role-owner = Inhaber
 role-manager = Manager
 role-campaign-creator = Kampagnenersteller
 role-viewer = Betrachter
+nav-address-book = Adressbuch
+progress-at = { $name }: { $percent } %

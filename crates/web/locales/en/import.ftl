@@ -1,9 +1,9 @@
 # The import of contacts.
-imports-lead = Every import with what came of it. An import that has ended can be undone as a whole.
+imports-lead = Every import and its result. An import that has ended can be undone as a whole.
 imports-none = No imports yet
-imports-none-text = Bring your contacts from a file: CSV, TSV or Excel.
+imports-none-text = Import your contacts from a file: CSV, TSV or Excel.
 imports-when = Uploaded
-imports-state = State
+imports-state = Status
 import-rows = Rows
 import-state-mapping = Not started
 import-state-running = Importing
@@ -28,7 +28,7 @@ import-permission-implicit-help = They bought something or joined, were told abo
 import-permission-not-set = I do not know
 import-permission-not-set-help = They are stored, but nothing is sent to them until you know.
 import-evidence = How did you get the addresses?
-import-evidence-help = For example “Sign-up form on our website since 2019” or “Customers of the farm shop, told at the till”. It is stored sealed and holds for the whole file.
+import-evidence-help = For example “Sign-up form on our website since 2019” or “Customers of the farm shop, told at the till”. It is stored sealed and applies to the whole file.
 import-evidence-missing = Please say how you got the addresses. Then choose the file once more if needed.
 import-advice = Bought addresses and addresses collected from websites
 import-advice-text = Do not import them. Writing to people who have not asked for it is forbidden in most countries, and mailbox providers soon refuse everything you send. Contacts that unsubscribed before stay unsubscribed, whatever the file says.
@@ -99,8 +99,8 @@ import-notation-english = 1,234.56
 import-to-check = Save and check
 import-discard = Discard this file
 import-discard-text = Nothing has been imported yet.
-import-check = What would happen
-import-check-lead = Nothing has changed yet. This is what the import would do.
+import-check = What the import would do
+import-check-lead = Nothing has changed yet. If it looks right, start the import.
 import-checking = Reading the whole file
 import-check-now = Show the result (this may take a moment)
 import-not-ready = The columns are not assigned yet.
@@ -120,18 +120,18 @@ import-rejected = refused
 import-row = Row
 import-row-number = Row { $number }
 import-reason = Reason
-import-refused-title = Rows that are not taken
+import-refused-title = Rows that will not be imported
 import-refused-text = { $count ->
-    [one] One row. After the import you can download it, mend it and import it again.
-   *[other] { $shown } of { $count } rows. After the import you can download all of them, mend them and import them again.
+    [one] One row. After the import you can download it, correct it and import it again.
+   *[other] { $shown } of { $count } rows. After the import you can download all of them, correct them and import them again.
   }
 import-differences = Contacts that would change
 import-differences-text = { $shown } of { $count }, before → after.
 import-changes = Changes
 import-of = Import of { $date }
-import-goes-on = You can close this page: the import goes on, also if the server is restarted.
+import-goes-on = You can close this page: the import goes on, even if the server is restarted.
 import-pause = Pause
-import-resume = Go on
+import-resume = Resume
 import-cancel = Cancel the import
 import-cancel-text = What was imported stays and can be undone.
 import-undoing = Undoing the import
@@ -155,7 +155,7 @@ import-undone-kept = kept
 import-undone-kept-note = changed or unsubscribed since
 import-rejects-text = { $count ->
     [one] One row was not taken. The file holds it as it stood, with the reason.
-   *[other] { $count } rows were not taken. The file holds them as they stood, each with its reason. Mend them and import the file again.
+   *[other] { $count } rows were not taken. The file holds them as they stood, each with its reason. Correct them and import the file again.
   }
 import-rejects = Download the refused rows
 import-contacts = Show the contacts
@@ -165,3 +165,4 @@ import-undo-title = Undo this import?
 import-undo-word = undo
 import-undo-lost = The { $created } contacts that it created are erased, and the { $updated } that it updated get their earlier data back.
 import-undo-kept = Contacts that were changed since, or that unsubscribed since, stay as they are. Lists, tags and fields that the import made stay too.
+import-refused-then = Rows that were not imported

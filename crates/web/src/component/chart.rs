@@ -16,52 +16,31 @@ pub struct Series {
     pub values: Vec<i64>,
 }
 
-/// One bar.
-#[derive(Debug, Clone)]
-pub struct Bar {
-    /// What it counts.
-    pub name: String,
-    /// How many.
-    pub value: i64,
+/// The ground of a chart in units that are about pixels, so that its words stay readable: one for a wide place and one
+/// for a phone; the style sheet shows the one that fits.
+struct Ground {
+    class: &'static str,
+    width: f64,
+    height: f64,
+    /// Labels below the axis.
+    most_labels: usize,
 }
 
-const WIDTH: f64 = 640.0;
-const HEIGHT: f64 = 240.0;
-const LEFT: f64 = 52.0;
+const GROUNDS: [Ground; 2] = [
+    Ground { class: "chart chart-wide", width: 500.0, height: 240.0, most_labels: 6 },
+    Ground { class: "chart chart-narrow", width: 320.0, height: 220.0, most_labels: 3 },
+];
+const LEFT: f64 = 46.0;
+const RIGHT: f64 = 8.0;
 const TOP: f64 = 20.0;
 const BOTTOM: f64 = 28.0;
 
 /// Lines over time. `title` names the chart for screen readers, `axis` the first column of the table, `labels` the
-/// places on the axis (all stand in the table, at most seven under the chart).
+/// places on the axis (all stand in the table, some under the chart).
 pub fn line_chart(speaks: &impl Speaks, title: &str, axis: &str, labels: &[String], series: &[Series]) -> Markup {
-    let most = series.iter().flat_map(|line| &line.values).copied().max().unwrap_or(0);
-    let (step, top) = scale(most);
-    let (plot_width, plot_height) = (WIDTH - LEFT - 8.0, HEIGHT - TOP - BOTTOM);
-    let x = |place: usize| LEFT + plot_width * place as f64 / (labels.len().max(2) - 1) as f64;
-    let y = |value: i64| TOP + plot_height * (1.0 - value as f64 / top as f64);
-    let every = labels.len().div_ceil(7).max(1);
     html! {
         figure class="chart-figure" {
-            svg class="chart" viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label=(title) {
-                @for line in (0..=top / step).map(|line| line * step) {
-                    line class="grid" x1=(LEFT) x2=(WIDTH - 8.0) y1=(round(y(line))) y2=(round(y(line))) {}
-                    text x=(LEFT - 8.0) y=(round(y(line) + 4.0)) text-anchor="end" { (format::whole(speaks, line)) }
-                }
-                @for (place, label) in labels.iter().enumerate().filter(|(place, _)| place % every == 0) {
-                    text x=(round(x(place))) y=(HEIGHT - 6.0) text-anchor=(anchor(place, labels.len())) { (label) }
-                }
-                @for (number, line) in series.iter().enumerate().take(2) {
-                    @let path = smooth(&line.values.iter().enumerate().map(|(place, value)| (x(place), y(*value))).collect::<Vec<_>>());
-                    @if number == 0 && line.values.len() > 1 {
-                        path class="area-1" d={ (path) "L" (round(x(line.values.len() - 1))) " " (round(y(0))) "L" (round(x(0))) " " (round(y(0))) "z" } {}
-                    }
-                    path class={ "series-" (number + 1) } d=(path) {}
-                }
-                @for (number, line) in series.iter().enumerate().take(2) {
-                    @let (px, py, side) = name_place(line, &x, &y);
-                    text class={ "name-" (number + 1) } x=(round(px)) y=(round(py)) text-anchor=(side) { (line.name) }
-                }
-            }
+            @for ground in &GROUNDS { (lines(speaks, ground, title, labels, series)) }
             details class="more" {
                 summary { (t!(speaks, "chart-table")) }
                 div class="table-wrap" {
@@ -83,35 +62,33 @@ pub fn line_chart(speaks: &impl Speaks, title: &str, axis: &str, labels: &[Strin
     }
 }
 
-/// Upright bars, with their table.
-pub fn bar_chart(speaks: &impl Speaks, title: &str, axis: &str, count: &str, bars: &[Bar]) -> Markup {
-    let (step, top) = scale(bars.iter().map(|bar| bar.value).max().unwrap_or(0));
-    let (plot_width, plot_height) = (WIDTH - LEFT - 8.0, HEIGHT - TOP - BOTTOM);
-    let slot = plot_width / bars.len().max(1) as f64;
-    let every = bars.len().div_ceil(7).max(1);
+fn lines(speaks: &impl Speaks, ground: &Ground, title: &str, labels: &[String], series: &[Series]) -> Markup {
+    let (width, height) = (ground.width, ground.height);
+    let most = series.iter().flat_map(|line| &line.values).copied().max().unwrap_or(0);
+    let (step, top) = scale(most);
+    let (plot_width, plot_height) = (width - LEFT - RIGHT, height - TOP - BOTTOM);
+    let x = |place: usize| LEFT + plot_width * place as f64 / (labels.len().max(2) - 1) as f64;
     let y = |value: i64| TOP + plot_height * (1.0 - value as f64 / top as f64);
+    let every = (labels.len().max(1) - 1).div_ceil(ground.most_labels.max(2) - 1).max(1);
     html! {
-        figure class="chart-figure" {
-            svg class="chart" viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label=(title) {
-                @for line in (0..=top / step).map(|line| line * step) {
-                    line class="grid" x1=(LEFT) x2=(WIDTH - 8.0) y1=(round(y(line))) y2=(round(y(line))) {}
-                    text x=(LEFT - 8.0) y=(round(y(line) + 4.0)) text-anchor="end" { (format::whole(speaks, line)) }
-                }
-                @for (place, bar) in bars.iter().enumerate() {
-                    @let left = LEFT + slot * (place as f64 + 0.15);
-                    rect class="bar-1" x=(round(left)) y=(round(y(bar.value))) width=(round(slot * 0.7)) height=(round(y(0) - y(bar.value))) rx="2" {}
-                    @if place % every == 0 { text x=(round(left + slot * 0.35)) y=(HEIGHT - 6.0) text-anchor="middle" { (bar.name) } }
-                }
+        svg class=(ground.class) viewBox={ "0 0 " (width) " " (height) } role="img" aria-label=(title) {
+            @for line in (0..=top / step).map(|line| line * step) {
+                line class="grid" x1=(LEFT) x2=(width - RIGHT) y1=(round(y(line))) y2=(round(y(line))) {}
+                text x=(LEFT - 8.0) y=(round(y(line) + 4.0)) text-anchor="end" { (format::whole(speaks, line)) }
             }
-            details class="more" {
-                summary { (t!(speaks, "chart-table")) }
-                div class="table-wrap" {
-                    table class="table table-plain" {
-                        caption class="visually-hidden" { (title) }
-                        thead { tr { th scope="col" { (axis) } th scope="col" class="number" { (count) } } }
-                        tbody { @for bar in bars { tr { th scope="row" { (bar.name) } td class="number" { (format::whole(speaks, bar.value)) } } } }
-                    }
+            @for (place, label) in labels.iter().enumerate().filter(|(place, _)| place % every == 0) {
+                text x=(round(x(place))) y=(height - 6.0) text-anchor=(anchor(place, labels.len())) { (label) }
+            }
+            @for (number, line) in series.iter().enumerate().take(2) {
+                @let path = smooth(&line.values.iter().enumerate().map(|(place, value)| (x(place), y(*value))).collect::<Vec<_>>());
+                @if number == 0 && line.values.len() > 1 {
+                    path class="area-1" d={ (path) "L" (round(x(line.values.len() - 1))) " " (round(y(0))) "L" (round(x(0))) " " (round(y(0))) "z" } {}
                 }
+                path class={ "series-" (number + 1) } d=(path) {}
+            }
+            @for (number, line) in series.iter().enumerate().take(2) {
+                @let (px, py, side) = name_place(line, width, &x, &y);
+                text class={ "name-" (number + 1) } x=(round(px)) y=(round(py)) text-anchor=(side) { (line.name) }
             }
         }
     }
@@ -168,11 +145,16 @@ fn smooth(points: &[(f64, f64)]) -> String {
 }
 
 /// Beside the highest point, on the side where there is room.
-fn name_place(line: &Series, x: &impl Fn(usize) -> f64, y: &impl Fn(i64) -> f64) -> (f64, f64, &'static str) {
+fn name_place(
+    line: &Series,
+    width: f64,
+    x: &impl Fn(usize) -> f64,
+    y: &impl Fn(i64) -> f64,
+) -> (f64, f64, &'static str) {
     let highest = line.values.iter().enumerate().max_by_key(|(place, value)| (**value, std::cmp::Reverse(*place)));
     let (place, value) = highest.map_or((0, 0), |(place, value)| (place, *value));
     let px = x(place);
-    if px > WIDTH * 0.6 { (px - 10.0, y(value) - 7.0, "end") } else { (px + 10.0, y(value) - 7.0, "start") }
+    if px > width * 0.6 { (px - 10.0, y(value) - 7.0, "end") } else { (px + 10.0, y(value) - 7.0, "start") }
 }
 
 fn anchor(place: usize, labels: usize) -> &'static str {

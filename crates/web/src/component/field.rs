@@ -347,7 +347,7 @@ pub fn csrf_field(frame: &Frame) -> Markup {
 pub fn error_summary(speaks: &impl Speaks, fields: &Fields) -> Markup {
     html! {
         @if !fields.is_sound() {
-            div class="notice notice-bad" role="alert" id="errors" tabindex="-1" {
+            div class="notice notice-bad" role="alert" id="errors" tabindex="-1" autofocus {
                 (super::seal_shape(super::Seal::Bad))
                 div {
                     p { strong { (t!(speaks, "form-refused", count = fields.errors.len())) } }
@@ -358,6 +358,16 @@ pub fn error_summary(speaks: &impl Speaks, fields: &Fields) -> Markup {
                     }
                 }
             }
+        }
+    }
+}
+
+/// The button that sends the form, and the way out of it.
+pub fn submit_or_cancel(speaks: &impl Speaks, text: &str, back: &str) -> Markup {
+    html! {
+        div class="form-actions" {
+            button class="button button-primary" type="submit" { (text) }
+            a class="button button-plain" href=(back) { (t!(speaks, "cancel")) }
         }
     }
 }

@@ -18,8 +18,9 @@ pub struct Progress {
     pub rate: Option<f64>,
 }
 
-/// The bar with figures, rate and time left. Put it into an element with `hx-get`, `hx-trigger="every 2s"`, and give the
-/// page `.refresh(5)` for browsers without scripts.
+/// The bar with figures, rate and time left. Put it into an element with `hx-get`, `hx-trigger="every 2s"` and
+/// `hx-swap="innerMorph"` (so that focus and what is read out stay), and give the page `.refresh(5)` for browsers without
+/// scripts.
 pub fn progress(speaks: &impl Speaks, work: &Progress) -> Markup {
     let figures = match work.total {
         Some(total) => t!(speaks, "progress-of", done = work.done, total = total),
@@ -36,6 +37,11 @@ pub fn progress(speaks: &impl Speaks, work: &Progress) -> Markup {
             @match work.total {
                 Some(total) => progress aria-label=(work.name) value=(work.done.min(total)) max=(total.max(1)) {},
                 None => progress aria-label=(work.name) {},
+            }
+            // Read out at each tenth: the text changes no more often, and pages that poll leave what is unchanged alone.
+            @if let Some(total) = work.total.filter(|total| *total > 0) {
+                @let tenths = work.done.min(total) * 10 / total;
+                span class="visually-hidden" role="status" { (t!(speaks, "progress-at", name = work.name.as_str(), percent = tenths * 10)) }
             }
             div class="progress-line quiet small" {
                 span { @if let Some(rate) = rate { (t!(speaks, "progress-rate", rate = rate.round())) } }

@@ -104,5 +104,11 @@ fn object_cell(
     names: &HashMap<letterkeep_model::Id<letterkeep_model::kind::User>, String>,
 ) -> Markup {
     let known = entry.object.parse().ok().and_then(|id| names.get(&id));
-    html! { @match known { Some(name) => (name), None => @if !entry.object.is_empty() { code class="small" { (entry.object) } } } }
+    html! { @match known { Some(name) => (name), None => @if !entry.object.is_empty() { (object_id(&entry.object)) } } }
+}
+
+/// An id as it stands in the log, which may break after its kind.
+fn object_id(object: &str) -> Markup {
+    let (kind, rest) = object.split_at(object.rfind('_').map_or(0, |place| place + 1));
+    html! { code class="small id" { (kind) wbr; (rest) } }
 }

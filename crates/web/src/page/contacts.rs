@@ -159,17 +159,24 @@ fn filter_form(visit: &Visit, query: &Fields, around: &Around) -> Markup {
 }
 
 fn table(visit: &Visit, contacts: &[Contact], around: &Around) -> Markup {
-    let (email, permission) = (t!(visit, "contacts-address"), t!(visit, "contacts-permission"));
+    let permission = t!(visit, "contacts-permission");
     let (groups, added) = (t!(visit, "contacts-groups"), t!(visit, "contacts-added"));
     let head = html! {
-        th scope="col" { (t!(visit, "contacts-name")) } th scope="col" { (email) } th scope="col" { (permission) }
+        th scope="col" { (t!(visit, "contact")) } th scope="col" { (permission) }
         th scope="col" { (groups) } th scope="col" { (added) }
     };
     let rows = html! {
         @for contact in contacts {
             tr {
-                th scope="row" { a href={ "/contacts/" (contact.id) } { (title(visit, contact)) } }
-                (cell(&email, &html! { span class="break" { (contact.record.email) } }))
+                th scope="row" {
+                    @let name = contact.record.full_name();
+                    @if name.is_empty() {
+                        a href={ "/contacts/" (contact.id) } { (contact.record.email) }
+                    } @else {
+                        a href={ "/contacts/" (contact.id) } { (name) }
+                        span class="note" { (contact.record.email) }
+                    }
+                }
                 (cell(&permission, &permission_seal(visit, contact.permission)))
                 (cell(&groups, &memberships(contact, around)))
                 (cell(&added, &format::ago(visit, &visit.frame.zone, visit.frame.now, contact.created_at)))

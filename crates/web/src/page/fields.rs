@@ -13,7 +13,7 @@ use super::audience::{done, id_of, is_typed, query, wrong};
 use crate::access::Routes;
 use crate::component::{
     Choice, Confirm, Fields, Input, Picture, cell, confirm, csrf_field, empty, error_summary, field as line, hidden,
-    select, submit, table_card, text_area,
+    select, submit_or_cancel, table_card, text_area,
 };
 use crate::text::{named, t};
 use crate::visit::{Desk, Posted, Visit};
@@ -174,7 +174,7 @@ fn new_page(visit: &Visit, form: &Fields) -> Page {
             div class="for-select" { (options(visit, form)) }
             div class="for-currency" { (line(visit, form, &Input::text("currency", &t!(visit, "fields-currency")).help(t!(visit, "fields-currency-help")).max(3).short().optional())) }
             (line(visit, form, &Input::text("merge_key", &t!(visit, "fields-merge")).help(t!(visit, "fields-merge-help")).max(KEY_CHARS).optional().autocomplete("off")))
-            (submit(&t!(visit, "fields-create")))
+            (submit_or_cancel(visit, &t!(visit, "fields-create"), "/fields"))
         }
     };
     Page::new(&visit.frame, &t!(visit, "fields-new"))
@@ -225,7 +225,7 @@ fn change_page(visit: &Visit, field: &CustomField, form: &Fields) -> Page {
                 dt { (t!(visit, "fields-kind")) } dd { (named(visit, "kind", field.kind.name())) }
                 dt { (t!(visit, "fields-merge")) } dd { (merge_tag(visit, field)) }
             }
-            (submit(&t!(visit, "save")))
+            (submit_or_cancel(visit, &t!(visit, "save"), "/fields"))
         }
     };
     Page::new(&visit.frame, &field.label).crumb("/fields", t!(visit, "nav-fields")).section(Section::Fields).body(&body)

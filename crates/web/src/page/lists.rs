@@ -10,8 +10,8 @@ use maud::{Markup, html};
 use super::audience::{done, id_of, is_typed, may, query, wrong};
 use crate::access::Routes;
 use crate::component::{
-    Confirm, Fields, Input, Picture, cell, confirm, csrf_field, empty, error_summary, field, number_cell, submit,
-    table_card,
+    Confirm, Fields, Input, Picture, cell, confirm, csrf_field, empty, error_summary, field, number_cell,
+    submit_or_cancel, table_card,
 };
 use crate::format;
 use crate::text::t;
@@ -143,7 +143,7 @@ fn form_page(visit: &Visit, list: Option<&List>, form: &Fields) -> Page {
             (csrf_field(&visit.frame))
             (field(visit, form, &Input::text("name", &t!(visit, "lists-name")).help(t!(visit, "lists-name-help")).max(NAME_CHARS).autofocus()))
             (field(visit, form, &Input::text("description", &t!(visit, "lists-description")).help(t!(visit, "lists-description-help")).max(DESCRIPTION_CHARS).optional()))
-            (submit(&if list.is_some() { t!(visit, "save") } else { t!(visit, "lists-create") }))
+            (submit_or_cancel(visit, &if list.is_some() { t!(visit, "save") } else { t!(visit, "lists-create") }, "/lists"))
         }
     };
     Page::new(&visit.frame, &title).crumb("/lists", t!(visit, "nav-lists")).section(Section::Lists).body(&body)

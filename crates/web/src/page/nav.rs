@@ -57,14 +57,17 @@ const fn entry(section: Section, href: &'static str, key: &'static str, action: 
 
 const MAIN: &[Entry] = &[
     entry(Section::Dashboard, "/dashboard", "nav-dashboard", Action::ViewDashboard),
-    entry(Section::Contacts, "/contacts", "nav-contacts", Action::ViewContacts),
     entry(Section::Campaigns, "/campaigns", "nav-campaigns", Action::ViewCampaigns),
     entry(Section::Reports, "/reports", "nav-reports", Action::ViewReports),
+];
+
+const ADDRESS_BOOK: &[Entry] = &[
+    entry(Section::Contacts, "/contacts", "nav-contacts", Action::ViewContacts),
     entry(Section::Lists, "/lists", "nav-lists", Action::ViewLists),
     entry(Section::Tags, "/tags", "nav-tags", Action::ViewLists),
     entry(Section::Fields, "/fields", "nav-fields", Action::ManageFields),
-    entry(Section::Suppressions, "/suppressions", "nav-suppressions", Action::ManageSuppressions),
     entry(Section::Imports, "/imports", "nav-imports", Action::ImportContacts),
+    entry(Section::Suppressions, "/suppressions", "nav-suppressions", Action::ManageSuppressions),
 ];
 
 const ACCOUNT: &[Entry] = &[
@@ -76,16 +79,29 @@ const ACCOUNT: &[Entry] = &[
     entry(Section::Organisation, "/organisation", "nav-organisation", Action::ManageAccount),
 ];
 
+/// The groups and their titles; the first needs none.
+const GROUPS: [(&str, &[Entry]); 3] = [("", MAIN), ("nav-address-book", ADDRESS_BOOK), ("nav-account", ACCOUNT)];
+
+/// What a thumb reaches on a phone.
+const FIRST: [Section; 3] = [Section::Dashboard, Section::Contacts, Section::Campaigns];
+
 fn visible<'a>(frame: &Frame, entries: &'a [Entry]) -> Vec<&'a Entry> {
     let role = frame.person.as_ref().map(|person| person.role);
     entries.iter().filter(|entry| role.is_some_and(|role| allows(role, entry.action))).collect()
 }
 
-fn list(frame: &Frame, entries: &[&Entry], current: Option<Section>) -> Markup {
+/// Every group with what the reader may see of it; `without` leaves out what stands elsewhere already.
+fn groups(frame: &Frame, current: Option<Section>, without: &[Section]) -> Markup {
     html! {
-        ul class="nav-list" {
-            @for entry in entries {
-                li { a href=(entry.href) aria-current=[(Some(entry.section) == current).then_some("page")] { (t!(frame, entry.key)) } }
+        @for (title, entries) in GROUPS {
+            @let entries: Vec<_> = visible(frame, entries).into_iter().filter(|entry| !without.contains(&entry.section)).collect();
+            @if !entries.is_empty() {
+                @if !title.is_empty() { p class="nav-title" { (t!(frame, title)) } }
+                ul class="nav-list" {
+                    @for entry in entries {
+                        li { a href=(entry.href) aria-current=[(Some(entry.section) == current).then_some("page")] { (t!(frame, entry.key)) } }
+                    }
+                }
             }
         }
     }
@@ -112,9 +128,7 @@ pub(super) fn sidebar(frame: &Frame, current: Option<Section>) -> Markup {
         div class="sidebar" {
             a class="brand" href="/dashboard" { (mark()) "Letterkeep" }
             nav aria-label=(t!(frame, "nav-name")) {
-                (list(frame, &visible(frame, MAIN), current))
-                p class="nav-title" { (t!(frame, "nav-account")) }
-                (list(frame, &visible(frame, ACCOUNT), current))
+                (groups(frame, current, &[]))
             }
             div class="sidebar-foot" { (person(frame, current)) }
         }
@@ -123,8 +137,8 @@ pub(super) fn sidebar(frame: &Frame, current: Option<Section>) -> Markup {
 
 /// The same at the bottom of a phone: the first three, and the rest in a sheet.
 pub(super) fn bottom_bar(frame: &Frame, current: Option<Section>) -> Markup {
-    let main = visible(frame, MAIN);
-    let (first, rest) = main.split_at(main.len().min(3));
+    let all: Vec<_> = GROUPS.iter().flat_map(|(_, entries)| visible(frame, entries)).collect();
+    let first: Vec<_> = FIRST.iter().filter_map(|section| all.iter().find(|entry| entry.section == *section)).collect();
     let elsewhere = current.is_some_and(|current| !first.iter().any(|entry| entry.section == current));
     html! {
         nav class="bottom-bar" aria-label=(t!(frame, "nav-name")) {
@@ -143,9 +157,7 @@ pub(super) fn bottom_bar(frame: &Frame, current: Option<Section>) -> Markup {
                             (t!(frame, "nav-more"))
                         }
                         div class="bottom-sheet" {
-                            (list(frame, rest, current))
-                            p class="nav-title" { (t!(frame, "nav-account")) }
-                            (list(frame, &visible(frame, ACCOUNT), current))
+                            (groups(frame, current, &FIRST))
                             div class="sidebar-foot" { (person(frame, current)) }
                         }
                     }
@@ -166,15 +178,16 @@ fn icon(section: Section) -> Markup {
 }
 
 /// The bar above public pages.
-pub(super) fn public_bar(frame: &Frame) -> Markup {
+pub(super) fn public_bar(frame: &Frame, known: bool) -> Markup {
     let path = frame.path.split('?').next().unwrap_or_default();
     // Halfway in, the only way is on.
-    let entering = path.starts_with("/log-in") || path.starts_with("/sign-up/");
+    let entering = known || path.starts_with("/log-in") || path.starts_with("/sign-up/");
     html! {
         header class="public-bar" {
             div {
                 a class="brand" href="/" { (mark()) "Letterkeep" }
                 nav aria-label=(t!(frame, "nav-name")) {
+                    @if known { a class="button" href="/dashboard" { (t!(frame, "nav-dashboard")) } }
                     @if !entering { a class="button" href="/log-in" { (t!(frame, "log-in")) } }
                     @if !entering && path != "/sign-up" && path != "/" { a class="button button-plain" href="/sign-up" { (t!(frame, "sign-up")) } }
                 }

@@ -45,7 +45,7 @@ async fn show(Desk { visit, mut tx }: Desk, Path(id): Path<String>) -> Result<Re
 
 fn page(visit: &Visit, campaign: &Campaign, live: &Markup) -> Page {
     let body = html! {
-        div id="live" hx-get={ "/campaigns/" (campaign.id) "/progress" } hx-trigger="every 2s" hx-sync="this:drop" { (live) }
+        div id="live" hx-get={ "/campaigns/" (campaign.id) "/progress" } hx-trigger="every 2s" hx-sync="this:drop" hx-swap="innerMorph" { (live) }
         @if campaign.state == State::Sending { p class="quiet small" { (t!(visit, "progress-goes-on")) } }
     };
     let page = page_of(visit, campaign, &t!(visit, "progress-title")).body(&body);
@@ -95,10 +95,10 @@ fn buttons(visit: &Visit, campaign: &Campaign) -> Markup {
         html! { form method="post" action=(action(name)) { (csrf_field(&visit.frame)) button class=(class) type="submit" { (text) } } }
     };
     html! {
-        div class="page-actions" {
+        div class="form-actions" {
             @if may(visit, Action::SendCampaigns) {
                 @match campaign.state {
-                    State::Sending => (post("pause", "button button-primary", t!(visit, "pause"))),
+                    State::Sending => (post("pause", "button", t!(visit, "pause"))),
                     State::Paused => (post("resume", "button button-primary", t!(visit, "resume"))),
                     State::Scheduled => (post("unschedule", "button button-primary", t!(visit, "unschedule"))),
                     _ => {},

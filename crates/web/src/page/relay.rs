@@ -59,33 +59,35 @@ fn page(visit: &Visit, stored: Option<&Relay>, form: &Fields, said: Option<&Mark
         @if let Some(said) = said { (said) }
         @if said.is_none() && visit.frame.path.ends_with("?saved=yes") { (notice(Tone::Good, "", &html! { p { (t!(visit, "relay-saved")) } })) }
         (error_summary(visit, form))
-        form class="form card" method="post" action="/relay" {
-            (csrf_field(&visit.frame))
-            (field(visit, form, &Input::text("host", &t!(visit, "relay-host")).help(t!(visit, "relay-host-help")).max(253).autocomplete("off").inputmode("url")))
-            (select(visit, form, &Input::text("security", &t!(visit, "relay-security")).help(t!(visit, "relay-security-help")), &choices))
-            (field(visit, form, &Input::text("port", &t!(visit, "relay-port")).help(t!(visit, "relay-port-help")).max(5).inputmode("numeric").short()))
-            (field(visit, form, &Input::text("user_name", &t!(visit, "user-name")).help(t!(visit, "relay-user-help")).max(500).autocomplete("off").optional()))
-            (field(visit, form, &Input::password("password", &t!(visit, "password"), "new-password").help(password).optional()))
-            @if stored.is_some_and(|relay| relay.has_password) { (check(form, "clear", &t!(visit, "relay-clear"), None)) }
-            details class="more" {
-                summary { (t!(visit, "relay-limits")) }
-                div class="form" {
-                    (field(visit, form, &Input::text("connections", &t!(visit, "relay-connections")).help(t!(visit, "relay-connections-help")).max(3).inputmode("numeric").short()))
-                    (field(visit, form, &Input::text("limit", &t!(visit, "relay-limit")).help(t!(visit, "relay-limit-help")).max(8).inputmode("numeric").short()))
-                }
-            }
-            (submit(&t!(visit, "save")))
-        }
-        @if stored.is_some() {
-            section class="card" {
-                h2 { (t!(visit, "relay-test")) }
-                p class="quiet" { (t!(visit, "relay-test-text")) }
-                div class="page-actions" {
-                    form method="post" action="/relay/test" {
-                        (csrf_field(&visit.frame))
-                        button class="button button-primary" type="submit" { (t!(visit, "relay-test-button")) }
+        div class="columns-wide" {
+            form class="form card" method="post" action="/relay" {
+                (csrf_field(&visit.frame))
+                (field(visit, form, &Input::text("host", &t!(visit, "relay-host")).help(t!(visit, "relay-host-help")).max(253).autocomplete("off").inputmode("url")))
+                (select(visit, form, &Input::text("security", &t!(visit, "relay-security")).help(t!(visit, "relay-security-help")), &choices))
+                (field(visit, form, &Input::text("port", &t!(visit, "relay-port")).help(t!(visit, "relay-port-help")).max(5).inputmode("numeric").short()))
+                (field(visit, form, &Input::text("user_name", &t!(visit, "user-name")).help(t!(visit, "relay-user-help")).max(500).autocomplete("off").optional()))
+                (field(visit, form, &Input::password("password", &t!(visit, "password"), "new-password").help(password).optional()))
+                @if stored.is_some_and(|relay| relay.has_password) { (check(form, "clear", &t!(visit, "relay-clear"), None)) }
+                details class="more" {
+                    summary { (t!(visit, "relay-limits")) }
+                    div class="form" {
+                        (field(visit, form, &Input::text("connections", &t!(visit, "relay-connections")).help(t!(visit, "relay-connections-help")).max(3).inputmode("numeric").short()))
+                        (field(visit, form, &Input::text("limit", &t!(visit, "relay-limit")).help(t!(visit, "relay-limit-help")).max(8).inputmode("numeric").short()))
                     }
-                    a class="button button-danger" href="/relay/remove" { (t!(visit, "relay-remove")) }
+                }
+                (submit(&t!(visit, "save")))
+            }
+            @if stored.is_some() {
+                section class="card" {
+                    h2 { (t!(visit, "relay-test")) }
+                    p class="quiet" { (t!(visit, "relay-test-text")) }
+                    div class="page-actions" {
+                        form method="post" action="/relay/test" {
+                            (csrf_field(&visit.frame))
+                            button class="button" type="submit" { (t!(visit, "relay-test-button")) }
+                        }
+                        a class="button button-danger" href="/relay/remove" { (t!(visit, "relay-remove")) }
+                    }
                 }
             }
         }

@@ -47,13 +47,18 @@ async fn list_reports(Desk { visit, mut tx }: Desk, Query(wanted): Query<Wanted>
     let line = Pager { text: String::new(), first: before.map(|_| "/reports".to_owned()), next };
     let body = html! {
         @if found.is_empty() {
-            (empty(Picture::Letter, &t!(visit, "reports-empty"), &t!(visit, "reports-empty-text"), &html! {}))
+            (empty(Picture::Letter, &t!(visit, "reports-empty"), &t!(visit, "reports-empty-text"), &html! {
+                @if may(&visit, Action::ViewCampaigns) { a class="button button-primary" href="/campaigns" { (t!(visit, "reports-empty-link")) } }
+            }))
         } @else {
             (table(&visit, &found))
             (pager(&visit, &line))
         }
     };
-    Ok(Page::new(&visit.frame, &t!(visit, "reports-title")).section(Section::Reports).body(&body))
+    Ok(Page::new(&visit.frame, &t!(visit, "reports-title"))
+        .lead(&t!(visit, "reports-lead"))
+        .section(Section::Reports)
+        .body(&body))
 }
 
 async fn show(Desk { visit, mut tx }: Desk, Path(id): Path<String>) -> Result<Response, Problem> {
@@ -99,7 +104,7 @@ fn lead(visit: &Visit, campaign: &Campaign, activity: &Activity, audience: &str)
     html! {
         @if campaign.state != State::Finished { (state_seal(visit, campaign.state)) " " }
         (t!(visit, "report-sent")) " " (format::moment(visit, zone, activity.started_at))
-        @if let Some(end) = activity.finished_at {
+        @if let Some(end) = activity.finished_at.filter(|end| format::date_time(visit, zone, *end) != format::date_time(visit, zone, activity.started_at)) {
             " " (t!(visit, "report-until")) " "
             @if format::date(visit, zone, end) == format::date(visit, zone, activity.started_at) {
                 time { (format::clock(zone, end)) }
@@ -172,7 +177,8 @@ fn over_time(visit: &Visit, report: &Report) -> Markup {
         .iter()
         .filter(|bucket| first.is_some_and(|first| bucket.start >= first - report.bucket_micros))
         .collect();
-    let labels: Vec<String> = shown.iter().map(|bucket| label(visit, report, bucket.start)).collect();
+    let span = shown.last().map_or(0, |last| last.start) - shown.first().map_or(0, |first| first.start);
+    let labels: Vec<String> = shown.iter().map(|bucket| label(visit, report, span, bucket.start)).collect();
     let series = [
         Series { name: t!(visit, "report-opens"), values: shown.iter().map(|bucket| bucket.opens).collect() },
         Series { name: t!(visit, "report-clicks"), values: shown.iter().map(|bucket| bucket.clicks).collect() },
@@ -186,15 +192,19 @@ fn over_time(visit: &Visit, report: &Report) -> Markup {
     }
 }
 
-/// A time of the chart: the clock, with the day where a piece is a day or more.
-fn label(visit: &Visit, report: &Report, start: i64) -> String {
+/// A day in microseconds.
+const DAY: i64 = 86_400_000_000;
+
+/// A time of the chart: the clock, with the weekday where the whole is longer than a day; the date where a piece is.
+fn label(visit: &Visit, report: &Report, span: i64, start: i64) -> String {
     let at = Timestamp::from_micros(start);
     let zone = &visit.frame.zone;
     match report.bucket_micros {
-        86_400_000_000.. => {
+        DAY.. => {
             let date = format::date(visit, zone, at);
             date.rsplit_once(' ').map_or(date.clone(), |(day, _)| day.to_owned())
         }
+        _ if span > DAY => format!("{} {}", format::weekday(visit, zone, at), format::clock(zone, at)),
         60_000_000.. => format::clock(zone, at),
         _ => {
             let second = at.seconds().rem_euclid(60);
@@ -218,8 +228,10 @@ fn most_clicked(visit: &Visit, report: &Report) -> Markup {
                         @for link in links.iter().take(10) {
                             tr {
                                 th scope="row" title=(link.url) {
-                                    (share_bar(link.clicks.total, most))
-                                    span { @if link.label.is_empty() { (link.url) } @else { (link.label) } }
+                                    div class="link-line" {
+                                        (share_bar(link.clicks.total, most))
+                                        span { @if link.label.is_empty() { (link.url) } @else { (link.label) } }
+                                    }
                                 }
                                 td class="number" { (format::whole(visit, link.clicks.total)) }
                             }

@@ -23,7 +23,7 @@ use crate::component::{
     Fields, Input, Seal, Stat, Tone, csrf_field, error_summary, field, hidden, notice, seal_shape, stats, submit,
 };
 use crate::format;
-use crate::text::{named_if_known, t};
+use crate::text::{Speaks, named_if_known, t};
 use crate::visit::{Posted, Sent, Visit};
 use crate::{Page, Problem, see_other};
 
@@ -94,10 +94,10 @@ fn check_page(visit: &Visit, campaign: &Campaign, found: &PreSend, form: &Fields
             section class="card" {
                 h2 { (t!(visit, "check-things")) }
                 ul class="check-list" {
-                    (line(found.has_postal_address, &t!(visit, "check-postal"), &t!(visit, "check-no-postal"), &format!("/campaigns/{}/edit#postal_address", campaign.id)))
-                    (line(found.has_domain, &t!(visit, "check-domain"), &t!(visit, "check-no-domain", domain = campaign.content.from_address.domain()), if may(visit, Action::ManageSendingDomains) { "/domains" } else { "" }))
-                    (line(found.has_relay, &t!(visit, "check-relay"), &t!(visit, "check-no-relay"), if may(visit, Action::ManageRelay) { "/relay" } else { "" }))
-                    (line(!campaign.audience.is_empty(), &t!(visit, "check-audience"), &t!(visit, "check-no-audience"), &format!("/campaigns/{}/edit#audience", campaign.id)))
+                    (line(visit, found.has_postal_address, &t!(visit, "check-postal"), &t!(visit, "check-no-postal"), &format!("/campaigns/{}/edit#postal_address", campaign.id)))
+                    (line(visit, found.has_domain, &t!(visit, "check-domain"), &t!(visit, "check-no-domain", domain = campaign.content.from_address.domain()), if may(visit, Action::ManageSendingDomains) { "/domains" } else { "" }))
+                    (line(visit, found.has_relay, &t!(visit, "check-relay"), &t!(visit, "check-no-relay"), if may(visit, Action::ManageRelay) { "/relay" } else { "" }))
+                    (line(visit, !campaign.audience.is_empty(), &t!(visit, "check-audience"), &t!(visit, "check-no-audience"), &format!("/campaigns/{}/edit#audience", campaign.id)))
                 }
             }
             @if let Some(count) = found.count() { (skipped(visit, count)) }
@@ -172,11 +172,11 @@ fn skipped(visit: &Visit, count: &Count) -> Markup {
     }
 }
 
-fn line(done: bool, yes: &str, no: &str, href: &str) -> Markup {
+fn line(speaks: &impl Speaks, done: bool, yes: &str, no: &str, href: &str) -> Markup {
     html! {
         li {
             (seal_shape(if done { Seal::Good } else { Seal::Bad }))
-            @if done { p { (yes) } } @else { p { (no) @if !href.is_empty() { " " a href=(href) { "→" span class="visually-hidden" { (no) } } } } }
+            @if done { p { (yes) } } @else { p { (no) @if !href.is_empty() { " " a href=(href) { (t!(speaks, "check-mend")) } } } }
         }
     }
 }
@@ -190,13 +190,13 @@ fn when_form(visit: &Visit, campaign: &Campaign, form: &Fields) -> Markup {
     let zone = visit.frame.zone.iana_name().unwrap_or("UTC").to_owned();
     let later = form.text("when") == "at";
     html! {
-        form class="form" method="get" action={ "/campaigns/" (campaign.id) "/send" } {
+        form class="form few-needed" method="get" action={ "/campaigns/" (campaign.id) "/send" } {
             fieldset class="field" {
                 legend { (t!(visit, "send-when")) }
                 div class="check" { input type="radio" id="when-now" name="when" value="now" checked[!later]; label for="when-now" { (t!(visit, "send-now")) } }
                 div class="check" { input type="radio" id="when-at" name="when" value="at" checked[later]; label for="when-at" { (t!(visit, "send-at")) } }
             }
-            (field(visit, form, &Input::new("datetime-local", "at", &t!(visit, "send-time")).help(t!(visit, "send-zone", zone = zone)).optional()))
+            div class="for-later" { (field(visit, form, &Input::new("datetime-local", "at", &t!(visit, "send-time")).help(t!(visit, "send-zone", zone = zone)).optional())) }
             (submit(&t!(visit, "send-continue")))
         }
     }

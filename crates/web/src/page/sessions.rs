@@ -58,7 +58,7 @@ async fn list(Desk { visit, mut tx }: Desk) -> Result<Page, Problem> {
                 button class="button button-danger" type="submit" { (t!(visit, "session-end-others")) }
             }
         }
-        p class="quiet measure" { (t!(visit, "session-hint")) " " a href="/profile" { (t!(visit, "session-hint-link")) } }
+        p class="quiet measure" { (t!(visit, "session-hint")) " " a class="nowrap" href="/profile" { (t!(visit, "session-hint-link")) } }
     };
     Ok(Page::new(frame, &t!(visit, "nav-sessions"))
         .lead(&t!(visit, "sessions-lead"))

@@ -10,8 +10,8 @@ use maud::{Markup, html};
 use super::audience::{done, id_of, is_typed, may, query, wrong};
 use crate::access::Routes;
 use crate::component::{
-    Confirm, Fields, Input, Picture, cell, confirm, csrf_field, empty, error_summary, field, number_cell, submit,
-    table_card,
+    Confirm, Fields, Input, Picture, cell, confirm, csrf_field, empty, error_summary, field, number_cell,
+    submit_or_cancel, table_card,
 };
 use crate::format;
 use crate::text::t;
@@ -141,7 +141,7 @@ fn form_page(visit: &Visit, tag: Option<&Tag>, form: &Fields) -> Page {
         form class="form card" method="post" action=(action) {
             (csrf_field(&visit.frame))
             (field(visit, form, &Input::text("name", &t!(visit, "tags-name")).help(t!(visit, "tags-name-help")).max(NAME_CHARS).autofocus()))
-            (submit(&if tag.is_some() { t!(visit, "save") } else { t!(visit, "tags-create") }))
+            (submit_or_cancel(visit, &if tag.is_some() { t!(visit, "save") } else { t!(visit, "tags-create") }, "/tags"))
         }
     };
     Page::new(&visit.frame, &title).crumb("/tags", t!(visit, "nav-tags")).section(Section::Tags).body(&body)

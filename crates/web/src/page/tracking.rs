@@ -147,7 +147,7 @@ fn done(frame: &Frame, sender: &str) -> Response {
         &t!(frame, "unsubscribed-title"),
         &html! { p { (t!(frame, "unsubscribed-text", sender = sender)) } },
     );
-    private(page(frame, &t!(frame, "unsubscribe-title")).body(&body))
+    private(page(frame, &t!(frame, "unsubscribed-name")).body(&body))
 }
 
 fn failed(guest: &Guest, error: TrackError) -> Result<Response, Problem> {

@@ -45,17 +45,18 @@ async fn list(Desk { visit, mut tx }: Desk) -> Result<Page, Problem> {
 }
 
 fn list_page(visit: &Visit, people: &[UserSummary], invitations: &[InvitationSummary], form: &Fields) -> Page {
-    let (name, email, role, state, since) =
-        (t!(visit, "user-name"), t!(visit, "email"), t!(visit, "role"), t!(visit, "state"), t!(visit, "since"));
+    let (role, state, since) = (t!(visit, "role"), t!(visit, "state"), t!(visit, "since"));
     let head = html! {
-        th scope="col" { (name) } th scope="col" { (email) } th scope="col" { (role) } th scope="col" { (state) }
+        th scope="col" { (t!(visit, "user")) } th scope="col" { (role) } th scope="col" { (state) }
         th scope="col" { (since) } th { span class="visually-hidden" { (t!(visit, "actions")) } }
     };
     let rows = html! {
         @for person in people {
             tr {
-                th scope="row" { a href={ "/users/" (person.id) } { (person.user_name) } @if Some(person.id) == visit.ctx.user() { " " span class="quiet" { (t!(visit, "you")) } } }
-                (cell(&email, &html! { @if let Some(email) = &person.email { (email) } }))
+                th scope="row" {
+                    a href={ "/users/" (person.id) } { (person.user_name) } @if Some(person.id) == visit.ctx.user() { " " span class="quiet" { (t!(visit, "you")) } }
+                    @if let Some(email) = &person.email { span class="note" { (email) } }
+                }
                 (cell(&role, &html! { (named(visit, "role", person.role.name())) }))
                 (cell(&state, &state_seal(visit, person.state)))
                 (cell(&since, &format::moment(visit, &visit.frame.zone, person.created_at)))
@@ -73,7 +74,7 @@ fn list_page(visit: &Visit, people: &[UserSummary], invitations: &[InvitationSum
                 form class="form" method="post" action="/users/invitations" {
                     (csrf_field(&visit.frame))
                     (select(visit, form, &Input::text("role", &role), &role_choices(visit)))
-                    (field(visit, form, &Input::email("email", &email).help(t!(visit, "invite-email-help")).autocomplete("off").optional()))
+                    (field(visit, form, &Input::email("email", &t!(visit, "email")).help(t!(visit, "invite-email-help")).autocomplete("off").optional()))
                     (submit(&t!(visit, "invite-button")))
                 }
             }
@@ -201,7 +202,7 @@ fn person_page(visit: &Visit, person: &UserSummary, form: &Fields) -> Page {
         (error_summary(visit, form))
         div class="columns" {
             section class="card" {
-                h2 { (t!(visit, "role")) }
+                h2 { (t!(visit, "user-role")) }
                 form class="form" method="post" action={ "/users/" (person.id) "/role" } {
                     (csrf_field(&visit.frame))
                     (select(visit, form, &Input::text("role", &t!(visit, "role")).help(t!(visit, "role-help")), &role_choices(visit)))

@@ -1,8 +1,7 @@
 //! The first page, and the page behind the help link.
 
-use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use http::Method;
+use http::{HeaderMap, Method};
 use letterkeep_account::Stage;
 use maud::{Markup, html};
 
@@ -20,9 +19,8 @@ pub(crate) fn routes() -> Routes {
     )
 }
 
-async fn welcome(guest: Guest, request: Request) -> Result<Response, Problem> {
-    let holder = visit::recognise(&guest.house, request.headers()).await?;
-    if holder.is_some_and(|holder| holder.session.stage == Stage::Full) {
+async fn welcome(guest: Guest, headers: HeaderMap) -> Result<Response, Problem> {
+    if has_logged_in(&guest, &headers).await? {
         return Ok(see_other("/dashboard"));
     }
     let frame = &guest.frame;
@@ -50,10 +48,16 @@ async fn welcome(guest: Guest, request: Request) -> Result<Response, Problem> {
     Ok(Page::new(frame, &t!(frame, "welcome-name")).bare().body(&body).into_response())
 }
 
-async fn help(guest: Guest) -> Page {
+async fn has_logged_in(guest: &Guest, headers: &HeaderMap) -> Result<bool, Problem> {
+    let holder = visit::recognise(&guest.house, headers).await?;
+    Ok(holder.is_some_and(|holder| holder.session.stage == Stage::Full))
+}
+
+async fn help(guest: Guest, headers: HeaderMap) -> Result<Page, Problem> {
+    let known = has_logged_in(&guest, &headers).await?;
     let frame = &guest.frame;
     let body = html! {
-        div class="stack measure" {
+        div class="stack measure help" {
             @for topic in ["start", "factor", "address", "send", "operator"] {
                 section {
                     h2 { (crate::text::say(frame.locale, &format!("help-{topic}-title"), None)) }
@@ -62,7 +66,7 @@ async fn help(guest: Guest) -> Page {
             }
         }
     };
-    Page::new(frame, &t!(frame, "help")).lead(&t!(frame, "help-lead")).body(&body)
+    Ok(Page::new(frame, &t!(frame, "help")).lead(&t!(frame, "help-lead")).known(known).body(&body))
 }
 
 /// A letter inside the walls of a keep.

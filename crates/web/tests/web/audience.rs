@@ -1,7 +1,5 @@
 //! Contacts, lists, tags, fields, blocked addresses and the import, as people use them.
 
-use std::fmt::Write as _;
-
 use crate::support::{Answer, PASSWORD, Visitor};
 use axum::body::Body;
 use http::{Request, StatusCode, header};
@@ -122,7 +120,7 @@ async fn a_no_stays_a_no_until_a_new_yes_with_evidence() {
         let implied = visitor.post(&set, &[("permission", "implicit"), ("evidence", "customer")]).await;
         assert!(implied.status == StatusCode::UNPROCESSABLE_ENTITY && implied.has("This contact has said no"));
         let bare = visitor.post(&set, &[("permission", "explicit")]).await;
-        assert!(bare.status == StatusCode::UNPROCESSABLE_ENTITY && bare.has("needs something that shows it"));
+        assert!(bare.status == StatusCode::UNPROCESSABLE_ENTITY && bare.has("needs proof"));
         goes(&visitor.post(&set, &[("permission", "explicit"), ("evidence", "New form, 2026")]).await);
         let page = visitor.get(&home).await;
         assert!(!page.has("Nothing is sent to this address") && page.has("New form, 2026"));
@@ -402,80 +400,4 @@ async fn another_account_sees_nothing_and_other_roles_are_refused() {
         let refused = person.post("/contacts/new", &CLARA).await;
         assert_eq!(refused.status, StatusCode::FORBIDDEN, "{name}");
     }
-}
-
-/// An account as after its first week, for pictures: the name and address of each page worth looking at.
-pub(crate) async fn furnish(visitor: &mut Visitor, test: &TestHouse) -> Vec<(&'static str, String)> {
-    visitor.get("/fields/new").await;
-    let kiste = [("label", "Lieblingskiste"), ("kind", "select"), ("options", "Kleine Kiste\nGroße Kiste\nObst")];
-    goes(&visitor.post("/fields/new", &kiste).await);
-    visitor.get("/fields/new").await;
-    goes(&visitor.post("/fields/new", &[("label", "Kundin seit"), ("kind", "date")]).await);
-    visitor.get("/lists/new").await;
-    let list = [("name", "Stammkunden"), ("description", "Alle, die regelmäßig eine Kiste bestellen")];
-    goes(&visitor.post("/lists/new", &list).await);
-    visitor.get("/tags/new").await;
-    goes(&visitor.post("/tags/new", &[("name", "Hofführung 2026")]).await);
-    let first = ["Anna", "Bernd", "Carla", "Dörte", "Emil", "Frieda", "Günther", "Hanna"];
-    let last = ["Albrecht", "Öztürk", "Müller-Lüdenscheidt", "Weiß", "Sánchez"];
-    let mut file = "E-Mail;Vorname;Nachname;Ort;Telefon;Kundin seit;Umsatz;Bemerkung\n".to_owned();
-    for number in 0..60 {
-        let (first, last) = (first[number % first.len()], last[number % last.len()]);
-        let day = number % 28 + 1;
-        writeln!(
-            file,
-            "kontakt{number}@example.org;{first};{last};Sonnenberg;+49 30 1234{number:02};{day:02}.03.2021;{number},50 €;"
-        )
-        .unwrap();
-    }
-    file.push_str(
-        "kein-at;Max;Muster;;;;;\nkontakt3@example.org;Dörte;Weiß;;;;;\nlena@example.org;Lena;Lang;;;gestern;;\n",
-    );
-    let origin =
-        [("permission", "implicit"), ("evidence", "Kundschaft des Hofladens, an der Kasse darauf hingewiesen")];
-    let mut pages = Vec::new();
-    let mut imports = Vec::new();
-    for name in ["kunden.csv", "kunden-2026.csv", "kunden-2027.csv"] {
-        imports.push(goes(&upload(visitor, &origin, name, file.as_bytes()).await));
-    }
-    let lists = visitor.get("/lists").await;
-    let list = id_behind(&lists.body, "/lists/").to_owned();
-    let targets = ["field:email", "field:first_name", "field:last_name", "field:home_city", "field:phone_mobile"];
-    let names: Vec<String> = (0..8).map(|column| format!("target-{column}")).collect();
-    let mut mapping: Vec<(&str, &str)> = names.iter().map(String::as_str).zip(targets).collect();
-    mapping.extend([("target-5", "create:date"), ("label-5", "Bestellt seit"), ("target-6", "create:currency")]);
-    mapping.extend([("label-6", "Umsatz"), ("target-7", "skip"), ("list", &list), ("notation", "german")]);
-    mapping.extend(origin);
-    visitor.get(&imports[0]).await;
-    goes(&visitor.post(&format!("{}/mapping", imports[0]), &mapping).await);
-    goes(&visitor.post(&format!("{}/start", imports[0]), &[]).await);
-    work(test).await;
-    visitor.get(&imports[1]).await;
-    mapping.retain(|(name, _)| !["target-5", "target-6", "label-5", "label-6"].contains(name));
-    mapping.extend([("target-5", "skip"), ("target-6", "skip"), ("permission", "implicit")]);
-    mapping[3].1 = "field:work_city";
-    goes(&visitor.post(&format!("{}/mapping", imports[1]), &mapping).await);
-    pages.push(("import-check", format!("{}/check", imports[1])));
-    pages.push(("import-result", imports[0].clone()));
-    pages.push(("import-undo", format!("{}/undo", imports[0])));
-    pages.push(("import-columns", imports[2].clone()));
-    let contacts = visitor.get("/contacts").await;
-    let contact = format!("/contacts/{}", id_behind(&contacts.body, "/contacts/"));
-    for part in ["", "/edit", "/permission", "/erase"] {
-        let name = ["contact", "contact-edit", "contact-permission", "contact-erase"];
-        let at = ["", "/edit", "/permission", "/erase"].iter().position(|have| *have == part).unwrap();
-        pages.push((name[at], format!("{contact}{part}")));
-    }
-    for (name, path) in [
-        ("contacts-full", "/contacts"),
-        ("contacts-export", "/contacts/export"),
-        ("fields-full", "/fields"),
-        ("fields-new", "/fields/new"),
-        ("lists-full", "/lists"),
-        ("imports", "/imports"),
-    ] {
-        pages.push((name, path.to_owned()));
-    }
-    pages.push(("list-delete", format!("/lists/{list}/delete")));
-    pages
 }

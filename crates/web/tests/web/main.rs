@@ -3,9 +3,8 @@
 
 mod audience;
 mod campaign;
-mod campaign_look;
 mod large_check;
-mod look;
+mod report_look;
 mod story;
 mod support;
 mod table;

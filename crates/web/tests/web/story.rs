@@ -119,7 +119,7 @@ async fn changing_password_and_factor() {
     erika.get("/profile").await;
     let new = "eleven copper kettles sing at dusk";
     let wrong = erika.post("/profile/password", &[("current", "wrong wrong wrong"), ("new_password", new)]).await;
-    assert!(wrong.has("The present password is wrong."), "{}", wrong.body);
+    assert!(wrong.has("The current password is wrong."), "{}", wrong.body);
     let before = erika.cookies["__Host-letterkeep"].clone();
     assert_eq!(
         erika.post("/profile/password", &[("current", PASSWORD), ("new_password", new)]).await.location(),

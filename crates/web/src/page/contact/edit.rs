@@ -84,7 +84,7 @@ fn page(visit: &Visit, contact: &Contact, fields: &[CustomField], form: &Fields,
                 p { a href={ "/contacts/" (contact.id) "/edit" } { (t!(visit, "contact-conflict-reload")) } }
             }))
         }
-        form class="form form-wide" method="post" action={ "/contacts/" (contact.id) "/edit" } {
+        form class="form form-wide few-needed" method="post" action={ "/contacts/" (contact.id) "/edit" } {
             (csrf_field(&visit.frame))
             (hidden("revision", &contact.revision.to_string()))
             (entry::first(visit, form))
@@ -99,6 +99,7 @@ fn page(visit: &Visit, contact: &Contact, fields: &[CustomField], form: &Fields,
         .crumb("/contacts", t!(visit, "nav-contacts"))
         .crumb(format!("/contacts/{}", contact.id), title(visit, contact))
         .section(Section::Contacts)
+        .lead(&t!(visit, "contacts-needed-email"))
         .body(&body)
 }
 

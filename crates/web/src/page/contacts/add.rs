@@ -6,7 +6,7 @@ use letterkeep_audience::{ContactRecord, CustomField, Permission, field};
 use letterkeep_model::EmailAddress;
 use maud::html;
 
-use crate::component::{Choice, Fields, Input, csrf_field, error_summary, radios, submit, text_area};
+use crate::component::{Choice, Fields, Input, csrf_field, error_summary, radios, submit_or_cancel, text_area};
 use crate::page::audience::wrong;
 use crate::page::contact::entry;
 use crate::text::{named, t};
@@ -67,7 +67,7 @@ fn page(visit: &Visit, fields: &[CustomField], form: &Fields) -> Page {
     });
     let body = html! {
         (error_summary(visit, form))
-        form class="form form-wide" method="post" action="/contacts/new" {
+        form class="form form-wide few-needed" method="post" action="/contacts/new" {
             (csrf_field(&visit.frame))
             (entry::first(visit, form))
             div class="card stack" {
@@ -76,11 +76,12 @@ fn page(visit: &Visit, fields: &[CustomField], form: &Fields) -> Page {
                 (text_area(visit, form, &Input::text("evidence", &t!(visit, "contact-evidence")).help(t!(visit, "contact-evidence-help")).max(EVIDENCE_CHARS).optional(), 3, false))
             }
             (entry::rest(visit, fields, form))
-            (submit(&t!(visit, "contacts-add")))
+            (submit_or_cancel(visit, &t!(visit, "contacts-add"), "/contacts"))
         }
     };
     Page::new(&visit.frame, &t!(visit, "contacts-add"))
         .crumb("/contacts", t!(visit, "nav-contacts"))
         .section(Section::Contacts)
+        .lead(&t!(visit, "contacts-needed"))
         .body(&body)
 }

@@ -67,7 +67,7 @@ async fn bar(visit: &Visit, tx: &mut Tx, import: &Progress) -> Result<Markup, Pr
         }
     };
     Ok(html! {
-        div class="card" id="progress" hx-get=[polls.then_some(&address)] hx-trigger=[polls.then_some("every 1s")] hx-swap="outerHTML" {
+        div class="card" id="progress" hx-get=[polls.then_some(&address)] hx-trigger=[polls.then_some("every 1s")] hx-swap="outerMorph" {
             (component::progress(visit, &work))
             @if import.state != State::Undoing { (counts(visit, import)) }
         }
@@ -121,7 +121,7 @@ pub(super) async fn result(visit: &Visit, tx: &mut Tx, import: &Progress) -> Res
         (counts(visit, import))
         @if import.rejects.is_some() {
             section class="card" {
-                h2 { (t!(visit, "import-refused-title")) }
+                h2 { (t!(visit, "import-refused-then")) }
                 p { (t!(visit, "import-rejects-text", count = import.duplicate + import.rejected)) }
                 p { a class="button" href={ (home) "/rejects" } { (t!(visit, "import-rejects")) } }
             }
@@ -136,7 +136,7 @@ pub(super) async fn result(visit: &Visit, tx: &mut Tx, import: &Progress) -> Res
             }
         }
         @if changed && import.state != State::Undone {
-            p { a class="button button-plain" href={ (home) "/undo" } { (t!(visit, "import-undo")) } }
+            p { a class="button button-danger" href={ (home) "/undo" } { (t!(visit, "import-undo")) } }
         }
     };
     let actions = html! {

@@ -7,7 +7,7 @@ use maud::html;
 
 use super::{mapping, page, path, steps, wrong_file};
 use crate::component::{
-    Choice, Fields, Input, Tone, csrf_field, error_summary, field, notice, radios, submit, text_area,
+    Choice, Fields, Input, Tone, csrf_field, error_summary, field, notice, radios, submit_or_cancel, text_area,
 };
 use crate::text::{named, t};
 use crate::visit::{Upload, UploadedFile, Visit};
@@ -51,7 +51,7 @@ fn ask_page(visit: &Visit, form: &Fields) -> Page {
                 (field(visit, form, &Input::new("file", "file", &t!(visit, "import-file-label")).accept(".csv,.tsv,.txt,.xlsx,text/csv").help(t!(visit, "import-file-help", megabytes = megabytes, rows = limits::ROWS))))
                 p class="quiet small" { (t!(visit, "import-file-stored")) }
             }
-            (submit(&t!(visit, "import-upload")))
+            (submit_or_cancel(visit, &t!(visit, "import-upload"), "/imports"))
         }
     };
     page(visit, &t!(visit, "contacts-import")).lead(&t!(visit, "import-lead")).body(&body)
