@@ -43,6 +43,8 @@ const JOB_LEASE: Duration = Duration::from_mins(2);
 const LOOK: Duration = Duration::from_millis(500);
 /// Messages that are ready and wait for a connection.
 const READY: usize = 128;
+/// Recipients of a cancelled sending that are written off in one transaction: nobody else waits long for it.
+const CANCELLED: i64 = 5_000;
 /// A sending with many waiting messages is looked at again after this long at the earliest.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -379,10 +381,15 @@ async fn after_stop(store: &Store, ctx: &Ctx, activity: Id<kind::CampaignActivit
 /// Ends a cancelled sending: what has not left is skipped, what a vanished worker was sending is in doubt once its
 /// lease has ended.
 async fn cancelled(store: &Store, ctx: &Ctx, activity: Id<kind::CampaignActivity>) -> Result<Outcome, SendError> {
-    let mut tx = store.db.write().await?;
-    ledger::expire(&mut tx, ctx.account, activity, ctx.now()).await?;
-    ledger::cancel(&mut tx, ctx.account, activity, ctx.now()).await?;
-    let expiry = ledger::next_expiry(&mut tx, ctx.account, activity).await?;
-    tx.commit().await?;
+    let expiry = loop {
+        let mut tx = store.db.write().await?;
+        ledger::expire(&mut tx, ctx.account, activity, ctx.now()).await?;
+        let skipped = ledger::cancel(&mut tx, ctx.account, activity, ctx.now(), CANCELLED).await?;
+        let expiry = ledger::next_expiry(&mut tx, ctx.account, activity).await?;
+        tx.commit().await?;
+        if skipped == 0 {
+            break expiry;
+        }
+    };
     Ok(expiry.map_or(Outcome::Done, |at| Outcome::Again(after(at).max(ctx.now().plus(SHORTEST_PAUSE)))))
 }

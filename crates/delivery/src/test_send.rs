@@ -2,7 +2,7 @@
 
 use letterkeep_audience::contact::{self, ReadError};
 use letterkeep_audience::field;
-use letterkeep_campaign::{CampaignError, RenderError, compile, preview};
+use letterkeep_campaign::{CampaignError, Problem, RenderError, compile, preview};
 use letterkeep_model::{Ctx, EmailAddress, Id, kind};
 use letterkeep_store::audit::{self, Event};
 use letterkeep_store::{KeyStoreError, Store};
@@ -25,8 +25,8 @@ pub enum TestSendError {
     #[error("the contact whose data fills the test message is gone; choose another one")]
     NoContact,
     /// The content cannot be shown.
-    #[error("the content cannot be shown yet: {0}")]
-    Content(String),
+    #[error("the content cannot be shown yet: {}", .0.first().map(ToString::to_string).unwrap_or_default())]
+    Content(Vec<Problem>),
     /// The sender's domain is no sending domain.
     #[error("the sender's domain is not among the sending domains; add it and publish its DNS records")]
     NoDomain,
@@ -98,8 +98,7 @@ pub async fn test_send(
     drop(tx);
     server.hello.clone_from(&outbound.hello);
     server.timeouts = Timeouts::impatient();
-    let compiled = compile(&content, &person::known(&custom))
-        .map_err(|problems| TestSendError::Content(problems.first().map(ToString::to_string).unwrap_or_default()))?;
+    let compiled = compile(&content, &person::known(&custom)).map_err(TestSendError::Content)?;
     let rendered = preview(&compiled, &fields)?;
     let identity = MessageIdentity::random(ctx.entropy(), signer.domain());
     let letter = Letter {

@@ -19,6 +19,8 @@ use crate::person::{self, Person};
 /// Hits of one kind that are kept for one contact and sending: a reader who opens a message every day fits, a flood
 /// does not.
 const HITS: i64 = 200;
+/// How often an unsubscription is tried when somebody else changes the same rows at the same time.
+const TRIES: u32 = 5;
 
 /// Why a link is not followed. Answer [`TrackError::Unknown`] with 404, the rest with 500.
 #[derive(Debug, thiserror::Error)]
@@ -132,6 +134,20 @@ pub async fn unsubscribe(ctx: &Ctx, store: &Store, token: &str, source: Source) 
     if checked.link.purpose != Purpose::Unsubscribe {
         return Err(TrackError::Unknown);
     }
+    // Whoever leaves must not be held by an import that changes the same contact at this moment: nobody may be there to
+    // try again.
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match leave(&checked, store, source).await {
+            Err(TrackError::Store(error) | TrackError::Permission(SetError::Store(error)))
+                if tries < TRIES && error.is_contended() => {}
+            done => return done,
+        }
+    }
+}
+
+async fn leave(checked: &Checked, store: &Store, source: Source) -> Result<(), TrackError> {
     let evidence = Evidence::note(format!("link of {}", checked.link.activity));
     let mut tx = store.db.write().await?;
     let contact = checked.link.contact;
@@ -139,7 +155,7 @@ pub async fn unsubscribe(ctx: &Ctx, store: &Store, token: &str, source: Source) 
         // Whoever has been erased is written to no more.
         Err(SetError::Missing) => return Ok(()),
         Ok(false) => {}
-        Ok(true) => hit(&checked, &mut tx, "unsubscribe", None).await?,
+        Ok(true) => hit(checked, &mut tx, "unsubscribe", None).await?,
         Err(error) => return Err(error.into()),
     }
     Ok(tx.commit().await?)

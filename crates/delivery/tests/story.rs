@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "story/bounce.rs"]
+mod bounce;
+#[path = "story/cancel.rs"]
+mod cancel;
 #[path = "story/count.rs"]
 mod count;
 #[path = "story/house.rs"]

@@ -47,6 +47,8 @@ pub(crate) struct Config {
     pub(crate) tls: Tls,
     pub(crate) database: Database,
     pub(crate) root: RootKey,
+    /// For the command that changes the passphrase of the root key.
+    pub(crate) new_passphrase: PassphraseFrom,
     pub(crate) import_max_bytes: u64,
     pub(crate) log: Log,
 }
@@ -273,6 +275,7 @@ impl Config {
             }
         };
         let root = root_key(source, file.keys, &data)?;
+        let new_passphrase = passphrase(source, "LETTERKEEP_NEW_PASSPHRASE", "LETTERKEEP_NEW_PASSPHRASE_FILE", None);
         let import_max_bytes = match file.import.max_megabytes {
             None => 200 * 1024 * 1024,
             Some(megabytes) if (1..=4096).contains(megabytes.get_ref()) => megabytes.into_inner() * 1024 * 1024,
@@ -300,7 +303,8 @@ impl Config {
             }
             Some(found) => found.value,
         };
-        Ok(Self { listen, public_url, data, tls, database, root, import_max_bytes, log: Log { json, level } })
+        let log = Log { json, level };
+        Ok(Self { listen, public_url, data, tls, database, root, new_passphrase, import_max_bytes, log })
     }
 }
 
@@ -311,17 +315,23 @@ fn root_key(source: &Source<'_>, keys: FileKeys, data: &Path) -> Result<RootKey,
         Some(found) => match found.value.as_str() {
             "key-file" => Ok(RootKey::KeyFile(path_or("root.key"))),
             "passphrase" => {
-                let from_file = (source.environment)("LETTERKEEP_PASSPHRASE_FILE").map(PathBuf::from);
                 let passphrase =
-                    match ((source.environment)("LETTERKEEP_PASSPHRASE"), from_file.or(keys.passphrase_file)) {
-                        (Some(passphrase), _) => PassphraseFrom::Environment(passphrase),
-                        (None, Some(file)) => PassphraseFrom::File(file),
-                        (None, None) => PassphraseFrom::Terminal,
-                    };
+                    passphrase(source, "LETTERKEEP_PASSPHRASE", "LETTERKEEP_PASSPHRASE_FILE", keys.passphrase_file);
                 Ok(RootKey::PassphraseFile { path: path_or("root.age"), passphrase })
             }
             _ => Err(refuse(found, "keys.root", "is neither key-file nor passphrase")),
         },
+    }
+}
+
+/// Where a passphrase comes from: the variable, the file that another variable or the configuration names, or somebody
+/// at the terminal.
+fn passphrase(source: &Source<'_>, text: &str, file: &str, configured: Option<PathBuf>) -> PassphraseFrom {
+    let file = (source.environment)(file).map(PathBuf::from).or(configured);
+    match ((source.environment)(text), file) {
+        (Some(passphrase), _) => PassphraseFrom::Environment(passphrase),
+        (None, Some(file)) => PassphraseFrom::File(file),
+        (None, None) => PassphraseFrom::Terminal,
     }
 }
 

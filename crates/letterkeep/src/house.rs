@@ -95,24 +95,36 @@ pub(crate) fn root_source(root: &RootKey, new: bool) -> anyhow::Result<RootSourc
     match root {
         RootKey::KeyFile(path) => Ok(RootSource::KeyFile(path.clone())),
         RootKey::PassphraseFile { path, passphrase } => {
-            let text = match passphrase {
-                PassphraseFrom::Environment(text) => text.clone(),
-                PassphraseFrom::File(file) => std::fs::read_to_string(file)
-                    .with_context(|| format!("reading the passphrase from {}", file.display()))?
-                    .trim_end_matches(['\r', '\n'])
-                    .to_owned(),
-                PassphraseFrom::Terminal => ask_passphrase(new && !path.exists())?,
-            };
-            Ok(RootSource::PassphraseFile { path: path.clone(), passphrase: Passphrase::new(text) })
+            let ask = || ask_passphrase("Passphrase of the root key: ", new && !path.exists(), OLD_HINT);
+            Ok(RootSource::PassphraseFile { path: path.clone(), passphrase: read_passphrase(passphrase, ask)? })
         }
     }
 }
 
-fn ask_passphrase(twice: bool) -> anyhow::Result<String> {
-    let hint = "no terminal to ask at: set LETTERKEEP_PASSPHRASE_FILE or keys.passphrase_file";
-    let first = rpassword::prompt_password("Passphrase of the root key: ").context(hint)?;
+/// The passphrase that is to take the place of the present one.
+pub(crate) fn new_passphrase(from: &PassphraseFrom) -> anyhow::Result<Passphrase> {
+    read_passphrase(from, || ask_passphrase("New passphrase of the root key: ", true, NEW_HINT))
+}
+
+const OLD_HINT: &str = "no terminal to ask at: set LETTERKEEP_PASSPHRASE_FILE or keys.passphrase_file";
+const NEW_HINT: &str = "no terminal to ask at: set LETTERKEEP_NEW_PASSPHRASE_FILE";
+
+fn read_passphrase(from: &PassphraseFrom, ask: impl FnOnce() -> anyhow::Result<String>) -> anyhow::Result<Passphrase> {
+    let text = match from {
+        PassphraseFrom::Environment(text) => text.clone(),
+        PassphraseFrom::File(file) => std::fs::read_to_string(file)
+            .with_context(|| format!("reading the passphrase from {}", file.display()))?
+            .trim_end_matches(['\r', '\n'])
+            .to_owned(),
+        PassphraseFrom::Terminal => ask()?,
+    };
+    Ok(Passphrase::new(text))
+}
+
+fn ask_passphrase(question: &str, twice: bool, hint: &'static str) -> anyhow::Result<String> {
+    let first = rpassword::prompt_password(question).context(hint)?;
     if twice && rpassword::prompt_password("The same again: ").context(hint)? != first {
-        bail!("the two passphrases differ; nothing was made");
+        bail!("the two passphrases differ; nothing was changed");
     }
     Ok(first)
 }

@@ -47,7 +47,8 @@ Environment variables win over the configuration file, the command line over bot
   LETTERKEEP_CONFIG, LETTERKEEP_DATA, LETTERKEEP_LISTEN, LETTERKEEP_PUBLIC_URL,
   LETTERKEEP_TLS_CERTIFICATE, LETTERKEEP_TLS_KEY, LETTERKEEP_DATABASE_URL (postgres://…),
   LETTERKEEP_KEYS_DATABASE_URL, LETTERKEEP_ROOT (key-file or passphrase), LETTERKEEP_PASSPHRASE,
-  LETTERKEEP_PASSPHRASE_FILE, LETTERKEEP_LOG (error … trace), LETTERKEEP_LOG_FORMAT (text or json)";
+  LETTERKEEP_PASSPHRASE_FILE, LETTERKEEP_NEW_PASSPHRASE and LETTERKEEP_NEW_PASSPHRASE_FILE (for keys passphrase),
+  LETTERKEEP_LOG (error … trace), LETTERKEEP_LOG_FORMAT (text or json)";
 
 #[derive(Subcommand)]
 enum Command {
@@ -69,7 +70,7 @@ enum Command {
     Campaign(command::campaign::Args),
     /// Say what is misconfigured and how to mend it; changes nothing.
     Doctor,
-    /// Replace keys while the service runs.
+    /// Replace keys while the service runs; change the passphrase of the root key.
     Keys(command::keys::Args),
 }
 

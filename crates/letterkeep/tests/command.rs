@@ -196,3 +196,51 @@ fn a_wrong_passphrase_is_refused_and_harms_nothing() {
     let (done, said) = with("a long enough passphrase", &["keys", "rotate"]);
     assert!(done, "{said}");
 }
+
+#[test]
+fn the_passphrase_of_the_root_key_can_be_changed() {
+    let (old, new) = ("a long enough passphrase", "quite another passphrase");
+    let dir = tempfile::tempdir().unwrap();
+    let with = |passphrase: &str, next: Option<&str>, what: &[&str]| {
+        let mut command = letterkeep(dir.path());
+        command.env("LETTERKEEP_ROOT", "passphrase").env("LETTERKEEP_PASSPHRASE", passphrase);
+        if let Some(next) = next {
+            command.env("LETTERKEEP_NEW_PASSPHRASE", next);
+        }
+        run(command.args(what))
+    };
+    let change = ["keys", "passphrase"];
+    let (done, said) = with(old, None, &["init"]);
+    assert!(done, "{said}");
+    let file = dir.path().join("letterkeep-data/root.age");
+    let before = std::fs::read(&file).unwrap();
+
+    // What is refused changes nothing, and says why.
+    let (done, said) = with("a wrong old passphrase", Some(new), &change);
+    assert!(!done && said.contains("does not open") && !said.contains(new), "{said}");
+    let (done, said) = with(old, Some("too short"), &change);
+    assert!(!done && said.contains("at least 12 characters"), "{said}");
+    let (done, said) = with(old, None, &change);
+    assert!(!done && said.contains("LETTERKEEP_NEW_PASSPHRASE_FILE"), "{said}");
+    assert_eq!(std::fs::read(&file).unwrap(), before);
+    assert!(with(old, None, &["doctor"]).0);
+
+    // The new one may come from a file.
+    std::fs::write(dir.path().join("new.txt"), format!("{new}\n")).unwrap();
+    let (done, said) = run(letterkeep(dir.path())
+        .env("LETTERKEEP_ROOT", "passphrase")
+        .env("LETTERKEEP_PASSPHRASE", old)
+        .env("LETTERKEEP_NEW_PASSPHRASE_FILE", "new.txt")
+        .args(change));
+    assert!(done && !said.contains(new) && !said.contains(old), "{said}");
+    let (done, said) = with(old, None, &["doctor"]);
+    assert!(!done && said.contains("passphrase"), "{said}");
+    let (done, said) = with(new, None, &["doctor"]);
+    assert!(done, "{said}");
+
+    // A key file has none.
+    let plain = tempfile::tempdir().unwrap();
+    assert!(run(letterkeep(plain.path()).arg("init")).0);
+    let (done, said) = run(letterkeep(plain.path()).env("LETTERKEEP_NEW_PASSPHRASE", new).args(change));
+    assert!(!done && said.contains("has no passphrase"), "{said}");
+}

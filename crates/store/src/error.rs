@@ -35,8 +35,13 @@ impl Error {
 
     /// Whether the same transaction may succeed if it is simply run again.
     pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Locked | Self::Driver(sqlx::Error::PoolTimedOut | sqlx::Error::Io(_)))
+            || self.is_contended()
+    }
+
+    /// Whether somebody else's transaction, which changed the same rows at the same time, was let through instead.
+    pub fn is_contended(&self) -> bool {
         match self {
-            Self::Locked | Self::Driver(sqlx::Error::PoolTimedOut | sqlx::Error::Io(_)) => true,
             Self::Driver(sqlx::Error::Database(error)) => {
                 // serialization_failure and deadlock_detected (PostgreSQL, appendix A).
                 matches!(error.code().as_deref(), Some("40001" | "40P01"))

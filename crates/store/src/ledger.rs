@@ -32,8 +32,13 @@ statements! {
         WHERE account_id = $1 AND activity_id = $2 AND state = 'leased' AND lease_until < $3";
     EXPIRE_SENDING = "UPDATE recipient SET state = 'in_doubt', reason = 'worker_lost', updated_at = $3
         WHERE account_id = $1 AND activity_id = $2 AND state = 'sending' AND lease_until < $3";
-    CANCEL = "UPDATE recipient SET state = 'skipped', reason = 'cancelled', updated_at = $3
-        WHERE account_id = $1 AND activity_id = $2 AND state IN ('planned', 'deferred', 'leased')";
+    CANCEL_DUE = "UPDATE recipient SET state = 'skipped', reason = 'cancelled', updated_at = $3
+        WHERE account_id = $1 AND activity_id = $2 AND contact_id IN
+            (SELECT contact_id FROM recipient WHERE account_id = $1 AND activity_id = $2
+                AND state IN ('planned', 'deferred') ORDER BY next_at, contact_id LIMIT $4)
+            AND state IN ('planned', 'deferred')";
+    CANCEL_HELD = "UPDATE recipient SET state = 'skipped', reason = 'cancelled', updated_at = $3
+        WHERE account_id = $1 AND activity_id = $2 AND state = 'leased'";
     TOTALS = "SELECT state, reason, COUNT(*) FROM recipient WHERE account_id = $1 AND activity_id = $2
         GROUP BY state, reason";
     NEXT_DUE = "SELECT MIN(next_at) FROM recipient WHERE account_id = $1 AND activity_id = $2
@@ -299,17 +304,20 @@ pub async fn insert_replies(
     Ok(())
 }
 
-/// Ends a cancelled sending: what has not left is skipped.
+/// Ends a cancelled sending: what has not left is skipped; of those who wait for their turn at most `limit`. Yields how
+/// many of these there were: call it again as long as there are any.
 pub async fn cancel(
     tx: &mut Tx,
     account: Id<kind::Account>,
     activity: Id<kind::CampaignActivity>,
     now: Timestamp,
+    limit: i64,
 ) -> Result<u64, Error> {
-    let skipped = exec!(tx, CANCEL, account.uuid(), activity.uuid(), now.micros())?;
-    let ended = Ended { skipped: skipped as i64, ..Ended::default() };
+    let held = exec!(tx, CANCEL_HELD, account.uuid(), activity.uuid(), now.micros())?;
+    let due = exec!(tx, CANCEL_DUE, account.uuid(), activity.uuid(), now.micros(), limit)?;
+    let ended = Ended { skipped: (held + due) as i64, ..Ended::default() };
     sending_total::add(tx, account, activity, ended, now).await?;
-    Ok(skipped)
+    Ok(due)
 }
 
 /// How many recipients stand in each state with each reason.

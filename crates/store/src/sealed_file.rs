@@ -25,11 +25,16 @@ statements! {
     DELETE_CHUNKS = "DELETE FROM sealed_file_chunk WHERE account_id = $1 AND file_id = $2 AND seq < $3";
     FIRST_CHUNK = "SELECT MIN(seq), MAX(seq) FROM sealed_file_chunk WHERE account_id = $1 AND file_id = $2";
     DELETE = "DELETE FROM sealed_file WHERE account_id = $1 AND file_id = $2";
+    // Every file belongs to an import: the one it reads, for as long as it may still be read, or the rows it refused.
+    // What no import needs is left over from an upload that broke off or from an import that a crash kept from tidying up.
     ABANDONED = "SELECT account_id, file_id FROM sealed_file
-        WHERE complete = $1 AND created_at < $2 AND NOT EXISTS (
+        WHERE created_at < $1 AND NOT EXISTS (
             SELECT 1 FROM import WHERE import.account_id = sealed_file.account_id
-                AND import.reject_file_id = sealed_file.file_id)
-        ORDER BY account_id, file_id LIMIT $3";
+                AND (import.reject_file_id = sealed_file.file_id
+                    OR import.file_id = sealed_file.file_id
+                        AND (import.state IN ('mapping', 'running', 'paused')
+                            OR import.state = 'failed' AND import.rows_done = 0)))
+        ORDER BY account_id, file_id LIMIT $2";
 }
 
 /// A file, as stored.
@@ -150,12 +155,12 @@ pub async fn delete_some(
     Ok(true)
 }
 
-/// Files begun before `before` that were never completed and that no import still writes to.
+/// Files begun before `before` that no import reads, will read or writes to, and that hold no refused rows.
 pub async fn abandoned(
     tx: &mut Tx,
     before: Timestamp,
     limit: i64,
 ) -> Result<Vec<(Id<kind::Account>, Id<kind::File>)>, Error> {
-    let rows = all!(tx, ABANDONED => (Uuid, Uuid), false, before.micros(), limit)?;
+    let rows = all!(tx, ABANDONED => (Uuid, Uuid), before.micros(), limit)?;
     Ok(rows.into_iter().map(|(account, file)| (Id::from_uuid(account), Id::from_uuid(file))).collect())
 }

@@ -20,6 +20,15 @@ impl TestHouse {
         }
     }
 
+    /// Whether somebody waits for a lock that another transaction holds. Never on the embedded database, which has one
+    /// writer at a time.
+    pub async fn somebody_waits_for_a_lock(&self) -> bool {
+        let Db::Postgres(pool) = &self.store.db else { return false };
+        let waiting =
+            "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        sqlx::query(waiting).fetch_one(pool).await.expect("the list of connections").get::<i64, _>(0) > 0
+    }
+
     /// Everything that the databases hold, as bytes: the files and their logs on SQLite; on PostgreSQL every row of
     /// every table as text, with `bytea` decoded beside it.
     pub async fn raw_bytes(&self) -> Vec<u8> {

@@ -20,6 +20,7 @@ pub(crate) mod fields;
 pub(crate) mod import;
 pub(crate) mod lists;
 pub(crate) mod log_in;
+mod mail_trouble;
 mod nav;
 pub(crate) mod organisation;
 pub(crate) mod preference;

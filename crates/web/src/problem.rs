@@ -69,6 +69,14 @@ impl Problem {
         Self::Internal(error.to_string())
     }
 
+    /// The error of the database that is behind it, if there is one.
+    fn database(&self) -> Option<&letterkeep_store::Error> {
+        match self {
+            Self::Store(error) | Self::Keys(letterkeep_store::KeyStoreError::Store(error)) => Some(error),
+            _ => None,
+        }
+    }
+
     fn status(&self) -> StatusCode {
         match self {
             Self::NotFound => StatusCode::NOT_FOUND,
@@ -79,16 +87,26 @@ impl Problem {
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Changed | Self::Store(letterkeep_store::Error::Conflict(_)) => StatusCode::CONFLICT,
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Store(error) if error.is_transient() => StatusCode::SERVICE_UNAVAILABLE,
+            _ if self.database().is_some_and(letterkeep_store::Error::is_transient) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Store(letterkeep_store::Error::Full) => StatusCode::INSUFFICIENT_STORAGE,
             Self::Store(_) | Self::Keys(_) | Self::Account(_) | Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 }
 
-/// Tells the reader of a 403 apart from one whose form was refused.
-#[derive(Debug, Clone, Copy)]
-struct Foreign;
+/// Tells apart what has the same status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A 403 whose form was refused, not the role of its reader.
+    Foreign,
+    /// A 503 because somebody else was changing the same thing, not because the service is at its limit.
+    Contended,
+}
+
+/// After how many seconds it is worth trying again when the service is busy.
+const BUSY_SECONDS: u64 = 5;
+/// The same when somebody else was changing the same thing: the other one is through already.
+const CONTENDED_SECONDS: u64 = 1;
 
 impl From<letterkeep_account::Fault> for Problem {
     fn from(fault: letterkeep_account::Fault) -> Self {
@@ -103,22 +121,26 @@ impl From<letterkeep_account::Fault> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = self.status();
-        if status.is_server_error() {
+        let contended = self.database().is_some_and(letterkeep_store::Error::is_contended);
+        if contended {
+            tracing::warn!(status = status.as_u16(), error = %self, "a request met another one that changed the same rows");
+        } else if status.is_server_error() {
             tracing::error!(status = status.as_u16(), error = %self, "a request failed");
         }
         let mut response = status.into_response();
-        match self {
-            Self::TooMany(after) => {
-                let seconds = after.as_secs().max(1);
-                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-            }
-            Self::Busy => {
-                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(5));
-            }
-            Self::ForeignForm => {
-                response.extensions_mut().insert(Foreign);
-            }
-            _ => {}
+        let seconds = match &self {
+            Self::TooMany(after) => Some(after.as_secs().max(1)),
+            _ if contended => Some(CONTENDED_SECONDS),
+            _ if status == StatusCode::SERVICE_UNAVAILABLE => Some(BUSY_SECONDS),
+            _ => None,
+        };
+        if let Some(seconds) = seconds {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if contended {
+            response.extensions_mut().insert(Kind::Contended);
+        } else if matches!(self, Self::ForeignForm) {
+            response.extensions_mut().insert(Kind::Foreign);
         }
         response
     }
@@ -141,10 +163,10 @@ pub(crate) async fn dress(State(house): State<House>, request: Request, next: Ne
     if status == StatusCode::UNAUTHORIZED {
         return to_log_in(&frame, reads);
     }
-    let foreign = response.extensions().get::<Foreign>().is_some();
+    let kind = response.extensions().get::<Kind>().copied();
     let retry = response.headers().get(header::RETRY_AFTER).cloned();
     let allow = response.headers().get(header::ALLOW).cloned();
-    let mut dressed = page(&frame, status, foreign).into_response();
+    let mut dressed = page(&frame, status, kind, reads).into_response();
     for (name, value) in [(header::RETRY_AFTER, retry), (header::ALLOW, allow)] {
         if let Some(value) = value {
             dressed.headers_mut().insert(name, value);
@@ -166,12 +188,13 @@ fn to_log_in(frame: &Frame, reads: bool) -> Response {
     axum::response::Redirect::to(&address).into_response()
 }
 
-fn page(frame: &Frame, status: StatusCode, foreign: bool) -> Response {
+fn page(frame: &Frame, status: StatusCode, kind: Option<Kind>, reads: bool) -> Response {
     let name = match status.as_u16() {
-        403 if foreign => "foreign",
+        403 if kind == Some(Kind::Foreign) => "foreign",
         403 => "forbidden",
         404 => "missing",
         405 => "method",
+        503 if kind == Some(Kind::Contended) => "contended",
         408 | 503 | 504 => "busy",
         409 => "changed",
         413 => "large",
@@ -186,14 +209,17 @@ fn page(frame: &Frame, status: StatusCode, foreign: bool) -> Response {
         let body: Markup = html! { p { (part("text")) } };
         return (status, notice(Tone::Bad, &title, &body)).into_response();
     }
+    let again = matches!(status.as_u16(), 408 | 500 | 503 | 504);
     let home = if frame.person.is_some() { "/dashboard" } else { "/" };
     Page::new(frame, &title)
         .lead(&part("text"))
         .status(status)
         .narrow()
         .body(&html! {
+            // The address of a form is no page: a browser that loads the answer again sends the form again, as it was.
+            @if again && !reads { p { (t!(frame, "problem-send-again")) } }
             p class="page-actions no-print" {
-                @if matches!(status.as_u16(), 408 | 500 | 503 | 504) {
+                @if again && reads {
                     a class="button button-primary" href=(frame.path) { (t!(frame, "problem-again")) }
                     a class="button" href=(home) { (t!(frame, "problem-home")) }
                 } @else {
@@ -220,6 +246,7 @@ mod tests {
             "missing",
             "method",
             "busy",
+            "contended",
             "changed",
             "large",
             "many",

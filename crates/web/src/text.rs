@@ -135,6 +135,12 @@ pub(crate) fn named_if_known(speaks: &impl Speaks, prefix: &str, name: &str) -> 
     ENGLISH.has_message(&key).then(|| say(speaks.locale(), &key, None))
 }
 
+/// The same with arguments.
+pub(crate) fn told_if_known(speaks: &impl Speaks, prefix: &str, name: &str, args: &FluentArgs<'_>) -> Option<String> {
+    let key = format!("{prefix}-{name}");
+    ENGLISH.has_message(&key).then(|| say(speaks.locale(), &key, Some(args)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

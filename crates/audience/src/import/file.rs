@@ -28,7 +28,7 @@ const PENDING: usize = 8;
 const KEPT: usize = 4;
 /// Characters of a file name that are kept.
 const NAME_CHARS: usize = 255;
-/// After this time an upload that is not complete has been given up.
+/// After this time a file that no import needs has been given up; an upload may still be arriving before.
 const ABANDONED: Duration = Duration::from_hours(24);
 
 /// Why a file cannot be stored or read.
@@ -282,7 +282,8 @@ pub async fn delete(store: &Store, account: Id<kind::Account>, id: Id<kind::File
     }
 }
 
-/// Removes uploads of every account that were begun more than a day ago and never completed; yields how many.
+/// Removes files of every account that were begun more than a day ago and that no import needs: uploads that broke off,
+/// and files of imports that a crash kept from removing them at their end. Yields how many.
 pub async fn sweep(ctx: &Ctx, store: &Store) -> Result<u64, FileError> {
     let mut tx = store.db.read().await?;
     let abandoned = rows::abandoned(&mut tx, ctx.now().minus(ABANDONED), 100).await?;

@@ -8,6 +8,8 @@ use letterkeep_store::import::{self as rows, ImportRow};
 use letterkeep_store::{Error, Tx};
 use uuid::Uuid;
 
+use super::problem::ImportProblem;
+
 /// What an import is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -108,7 +110,7 @@ pub struct Progress {
     /// The file of refused rows and duplicates, once it is complete and if there are any.
     pub rejects: Option<Id<kind::File>>,
     /// Why it failed.
-    pub problem: Option<String>,
+    pub problem: Option<ImportProblem>,
 }
 
 impl Progress {
@@ -139,7 +141,7 @@ impl Progress {
             started_at,
             finished_at,
             rejects: rejects.filter(|_| row.rejected + row.duplicate > 0),
-            problem: row.problem.clone(),
+            problem: row.problem.as_deref().map(ImportProblem::read),
         })
     }
 }

@@ -14,6 +14,7 @@ use super::batch;
 use super::file::{self, FileReader};
 use super::pipeline::{Feed, Work};
 use super::prepare::{Plan, Sieve};
+use super::problem::ImportProblem;
 use super::reject::RejectRows;
 use super::settings::Settings;
 use super::{ImportError, Progress, State, stage, undo};
@@ -81,7 +82,7 @@ pub async fn run(
         Ok(true) => end(ctx, store, import, State::Done, None).await,
         Ok(false) => now_at(ctx, store, import).await,
         Err(error @ (ImportError::Source(_) | ImportError::Settings(_))) => {
-            end(ctx, store, import, State::Failed, Some(&error.to_string())).await?;
+            end(ctx, store, import, State::Failed, Some(&ImportProblem::of(&error).stored())).await?;
             Err(error)
         }
         Err(error) => Err(error),

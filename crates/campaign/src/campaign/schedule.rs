@@ -163,13 +163,17 @@ pub async fn resume(
     Ok(activity)
 }
 
-/// Stops a scheduled, sending or paused campaign for good.
+/// Stops a scheduled, sending or paused campaign for good. What has not left is written off by `delivery.run`, which is
+/// enqueued even if the campaign was paused and nothing worked on it any more.
 pub async fn cancel(ctx: &Ctx, tx: &mut Tx, id: Id<kind::Campaign>) -> Result<(), CampaignError> {
     let mut row = locked(ctx, tx, id).await?;
     step_from(&row, Step::Cancel)?.name().clone_into(&mut row.state);
     row.state_reason.clear();
     set_activity(ctx, tx, &row, ActivityState::Cancelled).await?;
     save(ctx, tx, &mut row).await?;
+    if let Some(activity) = row.activity_id {
+        enqueue_run(ctx, tx, Id::from_uuid(activity), row.revision).await?;
+    }
     Ok(log(ctx, tx, "campaign.cancel", &row, "{}").await?)
 }
 

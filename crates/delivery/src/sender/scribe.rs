@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use letterkeep_model::{Id, kind};
+use letterkeep_store::audit::{self, Event};
 use letterkeep_store::ledger::{self, Claimed, ReplyRow, Settled};
-use letterkeep_store::queue;
 use letterkeep_store::sealed::column::DELIVERY_REPLY;
+use letterkeep_store::{Tx, queue, suppression};
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
@@ -16,6 +17,8 @@ use super::count::Counted;
 
 /// Notes that share one commit at most.
 const GROUP: usize = 1000;
+/// Why an address that does not exist is suppressed.
+const HARD_BOUNCE: &str = "hard_bounce";
 /// How often leases are prolonged; a lease outlives three missed beats.
 const BEAT: Duration = Duration::from_secs(15);
 
@@ -150,7 +153,7 @@ async fn try_commit(
     let marked = ledger::mark_sending(&mut tx, account, run.activity, marks, now, now.plus(super::LEASE)).await?;
     let settled: Vec<Settled> = endings.iter().map(|ending| ending.settled.clone()).collect();
     ledger::settle(&mut tx, account, run.activity, &settled).await?;
-    let mut replies = Vec::new();
+    let (mut replies, mut suppressed) = (Vec::new(), Vec::new());
     for ending in endings {
         if let Some(text) = &ending.reply {
             let reply_id = run.ctx.new_id::<kind::Engagement>().uuid();
@@ -166,12 +169,30 @@ async fn try_commit(
         }
         if let Some(index) = &ending.suppress {
             let source = run.activity.to_string();
-            letterkeep_store::suppression::add(&mut tx, account, index, "hard_bounce", &source, now.micros()).await?;
+            if suppression::add(&mut tx, account, index, HARD_BOUNCE, &source, now.micros()).await? {
+                suppressed.push(Id::<kind::Contact>::from_uuid(ending.settled.contact_id));
+            }
         }
     }
     ledger::insert_replies(&mut tx, account, run.activity, &replies).await?;
+    // Last, because every other change of the account waits for it.
+    record_suppressed(run, &mut tx, &suppressed).await?;
     tx.commit().await?;
     Ok(marked.into_iter().collect())
+}
+
+/// One audit entry for all addresses that a commit suppresses: it names the contacts, never the addresses.
+async fn record_suppressed(
+    run: &Run,
+    tx: &mut Tx,
+    contacts: &[Id<kind::Contact>],
+) -> Result<(), letterkeep_store::Error> {
+    if contacts.is_empty() {
+        return Ok(());
+    }
+    let detail = serde_json::json!({ "reason": HARD_BOUNCE, "count": contacts.len(), "contacts": contacts });
+    let (object, detail) = (run.activity.to_string(), detail.to_string());
+    audit::append(&run.ctx, tx, Event { action: "suppression.add", object: &object, detail: &detail }).await
 }
 
 async fn heartbeat(run: &Run, held: &HashMap<Uuid, i64>) -> Result<(), letterkeep_store::Error> {

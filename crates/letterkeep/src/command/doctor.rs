@@ -120,7 +120,9 @@ fn root_key(config: &Config) -> Finding {
         Ok(_) if matches!(config.root, RootKey::KeyFile(_)) => Note(format!(
             "the root key is a plain file, {path}: whoever copies this disk has it; keys.root = \"passphrase\" protects it"
         )),
-        Ok(_) => Good(format!("the root key in {path} opens with its passphrase")),
+        Ok(_) => {
+            Good(format!("the root key in {path} opens with its passphrase (to change it: letterkeep keys passphrase)"))
+        }
         Err(error) => {
             Bad(error.to_string(), "do that, or restore the file from its backup, or correct keys.path".into())
         }

@@ -83,7 +83,7 @@ pub(crate) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode>
     let (id, done) = import::import_file(&ctx, &house.store, &name, &mut file, decide, seen).await?;
     progress.finish(done.rows_done);
     if let Some(problem) = &done.problem {
-        complain(&format!("the import stopped: {problem}"));
+        complain(&format!("the import stopped: {}", problem.text));
     }
     say(&format!(
         "{id}: {} created, {} updated, {} unchanged, {} duplicate, {} rejected",

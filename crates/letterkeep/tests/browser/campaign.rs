@@ -131,7 +131,7 @@ pub(crate) async fn report(visitor: &mut Visitor, mailbox: &Mailbox, base: &str)
         visitor.look(name).await;
     }
     // What somebody sees who follows the link at the end of a letter: first the question, then the answer.
-    let stays = mailbox.links(base, 'u').iter().nth(1).and_then(|links| links.first().cloned()).unwrap();
+    let stays = mailbox.links(base, 'u').get(1).and_then(|links| links.first().cloned()).unwrap();
     visitor.open(stays.strip_prefix(base).unwrap()).await;
     visitor.look("unsubscribe-question").await;
     visitor.open("/u/x").await;

@@ -72,6 +72,9 @@ pub enum RootError {
     /// The passphrase is too short for a new file.
     #[error("the passphrase is too short: at least {} characters", Passphrase::MIN_CHARS)]
     ShortPassphrase,
+    /// There is no passphrase to change.
+    #[error("{} is a plain key file, which has no passphrase; nothing was changed", .0.display())]
+    NoPassphrase(PathBuf),
     /// Configured is a key file, but the file is sealed with a passphrase.
     #[error("{} is sealed with a passphrase, but the configuration names it as a plain key file; configure a passphrase", .0.display())]
     Sealed(PathBuf),
@@ -166,6 +169,30 @@ impl RootSource {
         Ok(())
     }
 
+    /// Seals the file anew with another passphrase; the root keys stay the same. Refuses a new passphrase that is too
+    /// short for a new file. Whatever happens in between, the file opens with the old passphrase or with the new one.
+    ///
+    /// Processes that have the file open go on with the roots they have, but cannot read the file again: they have to
+    /// be started anew with the new passphrase.
+    pub fn change_passphrase(&self, new: Passphrase) -> Result<(), RootError> {
+        let Self::PassphraseFile { path, .. } = self else {
+            return Err(RootError::NoPassphrase(self.path().to_owned()));
+        };
+        if !new.is_long_enough() {
+            return Err(RootError::ShortPassphrase);
+        }
+        let _lock = self.exclusive()?;
+        let keys = self.read()?;
+        let renewed = Self::PassphraseFile { path: path.clone(), passphrase: new };
+        let sealed = renewed.encode(&keys)?;
+        // The only copy of the keys may be about to be replaced: look that the new one opens.
+        let opened = renewed.keys(&sealed)?;
+        if !opened.iter().map(RootId::of).eq(keys.iter().map(RootId::of)) {
+            return Err(self.damaged(&"the newly sealed keys do not open; the file was left as it was"));
+        }
+        renewed.replace(&sealed).map_err(|error| self.io("write", error))
+    }
+
     fn open_bytes(&self, bytes: &[u8]) -> Result<Root, RootError> {
         Ok(Root::from_keys(&self.keys(bytes)?, sha256(bytes)))
     }
@@ -234,13 +261,18 @@ impl RootSource {
     /// Replaces the file by one with `keys`: whatever happens in between, either the old or the new content
     /// is there, whole.
     fn write(&self, keys: &[KeyBytes]) -> Result<Root, RootError> {
-        let text = file::print(keys);
-        let bytes = match self {
-            Self::KeyFile(_) => text,
-            Self::PassphraseFile { passphrase, .. } => self.seal(&text, passphrase)?,
-        };
+        let bytes = self.encode(keys)?;
         self.replace(&bytes).map_err(|error| self.io("write", error))?;
         Ok(Root::from_keys(keys, sha256(&bytes)))
+    }
+
+    /// What stands in a file with `keys`.
+    fn encode(&self, keys: &[KeyBytes]) -> Result<Zeroizing<Vec<u8>>, RootError> {
+        let text = file::print(keys);
+        match self {
+            Self::KeyFile(_) => Ok(text),
+            Self::PassphraseFile { passphrase, .. } => self.seal(&text, passphrase),
+        }
     }
 
     fn seal(&self, text: &[u8], passphrase: &Passphrase) -> Result<Zeroizing<Vec<u8>>, RootError> {

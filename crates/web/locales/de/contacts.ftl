@@ -22,7 +22,6 @@ contacts-tag = Schlagwort
 contacts-every-list = Alle Listen
 contacts-every-tag = Alle Schlagwörter
 contacts-every-permission = Jede Berechtigung
-contacts-name = Name
 contacts-no-name = Ohne Namen
 contacts-address = E-Mail-Adresse
 contacts-permission = Berechtigung

@@ -1,6 +1,7 @@
 # Was schiefgehen kann: was geschah, was erhalten ist, was jetzt zu tun ist.
 problem-home = Zur Startseite
 problem-again = Noch einmal versuchen
+problem-send-again = Laden Sie diese Seite neu, dann sendet Ihr Browser dasselbe noch einmal. Oder gehen Sie zurück: Was Sie eingetragen haben, steht noch dort.
 problem-code = Status { $code }
 problem-missing-title = Diese Seite gibt es nicht
 problem-missing-text = Unter dieser Adresse steht nichts, oder nicht mehr. Bitte prüfen Sie die Adresse oder gehen Sie über die Navigation.
@@ -14,6 +15,8 @@ problem-method-title = So lässt sich diese Adresse nicht aufrufen
 problem-method-text = Es wurde nichts geändert. Bitte gehen Sie über die Navigation zu der Seite, die Sie suchen.
 problem-busy-title = Das hat zu lange gedauert
 problem-busy-text = Der Dienst ist gerade ausgelastet. Nicht bestätigte Änderungen wurden nicht übernommen. Bitte versuchen Sie es in einigen Sekunden noch einmal.
+problem-contended-title = Jemand anders war gleichzeitig daran
+problem-contended-text = Zur selben Zeit wurde an derselben Stelle etwas geändert. Es ging nichts verloren, Ihre Änderung wurde nur noch nicht übernommen. Bitte versuchen Sie es noch einmal.
 problem-changed-title = Der Stand hat sich inzwischen geändert
 problem-changed-text = Ihre Änderung wurde nicht übernommen, damit nichts überschrieben wird. Bitte laden Sie die Seite neu und prüfen Sie den jetzigen Stand.
 problem-large-title = Das ist zu groß

@@ -22,7 +22,6 @@ contacts-tag = Tag
 contacts-every-list = All lists
 contacts-every-tag = All tags
 contacts-every-permission = Every permission
-contacts-name = Name
 contacts-no-name = No name
 contacts-address = E-mail address
 contacts-permission = Permission

@@ -1,6 +1,7 @@
 # What can go wrong: what happened, what was kept, what to do now.
 problem-home = To the start page
 problem-again = Try again
+problem-send-again = Reload this page, and your browser sends the same once more. Or go back: what you entered is still there.
 problem-code = Status { $code }
 problem-missing-title = There is no such page
 problem-missing-text = There is nothing at this address, or not any more. Please check the address or use the navigation.
@@ -14,6 +15,8 @@ problem-method-title = This address cannot be called like that
 problem-method-text = Nothing was changed. Please use the navigation to reach the page you are looking for.
 problem-busy-title = That took too long
 problem-busy-text = The service is busy right now. Changes that were not confirmed were not made. Please try again in a few seconds.
+problem-contended-title = Somebody else was changing the same thing
+problem-contended-text = Something was changed in the same place at the same time. Nothing was lost; your change was only not made yet. Please try again.
 problem-changed-title = Things have changed in the meantime
 problem-changed-text = Your change was not made, so that nothing is overwritten. Please reload the page and check the current state.
 problem-large-title = That is too large

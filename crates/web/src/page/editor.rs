@@ -123,7 +123,7 @@ async fn typed_preview(Path(id): Path<String>, Sent { visit, mut form, .. }: Sen
             Ok(email) => contact::find_by_email(&visit.ctx, &mut tx, &visit.keyring, &email).await,
             Err(_) => Ok(None),
         };
-        match found.map_err(Problem::internal)? {
+        match found? {
             Some(contact) => fields = letterkeep_campaign::Fields::new(contact.merge_fields(&custom)),
             None => return Ok(preview::sentence(&visit, &t!(visit, "preview-nobody"), "")),
         }

@@ -29,7 +29,8 @@ pub(crate) fn routes() -> Routes {
 
 async fn show(Desk { visit, mut tx }: Desk, Path(id): Path<String>) -> Result<Response, Problem> {
     let campaign = find(&visit, &mut tx, &id).await?;
-    if matches!(campaign.state, State::Finished | State::Cancelled) {
+    // One that was cancelled before its time came has no report: nothing was ever sent.
+    if matches!(campaign.state, State::Finished | State::Cancelled) && campaign.activity.is_some() {
         let report = format!("/campaigns/{}/report", campaign.id);
         if visit.frame.fragment {
             return Ok(([("hx-redirect", report)], "").into_response());
@@ -44,12 +45,14 @@ async fn show(Desk { visit, mut tx }: Desk, Path(id): Path<String>) -> Result<Re
 }
 
 fn page(visit: &Visit, campaign: &Campaign, live: &Markup) -> Page {
+    let moves = !matches!(campaign.state, State::Draft | State::Cancelled);
+    let address = format!("/campaigns/{}/progress", campaign.id);
     let body = html! {
-        div id="live" hx-get={ "/campaigns/" (campaign.id) "/progress" } hx-trigger="every 2s" hx-sync="this:drop" hx-swap="innerMorph" { (live) }
+        div id="live" hx-get=[moves.then_some(&address)] hx-trigger=[moves.then_some("every 2s")] hx-sync="this:drop" hx-swap="innerMorph" { (live) }
         @if campaign.state == State::Sending { p class="quiet small" { (t!(visit, "progress-goes-on")) } }
     };
     let page = page_of(visit, campaign, &t!(visit, "progress-title")).body(&body);
-    if campaign.state == State::Draft { page } else { page.refresh(10) }
+    if moves { page.refresh(10) } else { page }
 }
 
 /// The part that is asked for again and again.
@@ -65,6 +68,7 @@ async fn live(visit: &Visit, tx: &mut Tx, campaign: &Campaign) -> Result<Markup,
                 (notice(Tone::Plain, "", &html! { p { (t!(visit, "progress-waits")) " " strong { (format::moment(visit, &visit.frame.zone, at)) } } }))
             }
             @if campaign.state == State::Draft { p { (t!(visit, "progress-draft")) } }
+            @if campaign.state == State::Cancelled { p { (t!(visit, "progress-cancelled")) } }
             @if !campaign.state_reason.is_empty() {
                 (notice(Tone::Warn, &t!(visit, "progress-held"), &html! { p { (named_if_known(visit, "held", &campaign.state_reason).unwrap_or_else(|| campaign.state_reason.clone())) } }))
             }
@@ -107,6 +111,7 @@ fn buttons(visit: &Visit, campaign: &Campaign) -> Markup {
                     a class="button button-danger" href=(action("cancel")) { (t!(visit, "cancel-sending")) }
                 }
             }
+            @if campaign.state == State::Cancelled && may(visit, Action::EditCampaigns) { (post("copy", "button", t!(visit, "campaign-copy"))) }
             @if campaign.activity.is_some() { a class="button button-plain" href=(action("report")) { (t!(visit, "report-link")) } }
         }
     }

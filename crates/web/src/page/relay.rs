@@ -7,6 +7,7 @@ use letterkeep_delivery::relay::{self, PasswordChange, Relay, RelayError, RelayI
 use letterkeep_delivery::smtp::Security;
 use maud::{Markup, html};
 
+use super::mail_trouble;
 use crate::access::Routes;
 use crate::component::{
     Choice, Confirm, Fields, Input, Tone, check, confirm, csrf_field, error_summary, field, notice, select, submit,
@@ -178,7 +179,7 @@ async fn test(Sent { visit, .. }: Sent) -> Result<Response, Problem> {
                     Tone::Bad,
                     &t!(visit, "relay-fails"),
                     &html! {
-                        p lang="en" { code { (error.to_string()) } }
+                        (mail_trouble::smtp(&visit, &error))
                         p { (t!(visit, "relay-fails-text")) }
                     },
                 ),

@@ -7,17 +7,17 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
 use jiff::tz::TimeZone;
 use letterkeep_account::Action;
-use letterkeep_audience::contact::ReadError;
 use letterkeep_audience::field as custom_field;
 use letterkeep_campaign::{Campaign, CampaignError, State, When};
 use letterkeep_delivery::check::{CheckError, Count, Counting, PreSend, pre_send, start};
-use letterkeep_delivery::test_send::{TestSendError, test_send};
+use letterkeep_delivery::test_send::test_send;
 use letterkeep_delivery::{domain, relay};
 use letterkeep_model::{EmailAddress, Timestamp};
 use maud::{Markup, html};
 
 use super::campaigns::{fault, find, known, may, page_of};
 use super::editor::problems;
+use super::mail_trouble;
 use crate::access::Routes;
 use crate::component::{
     Fields, Input, Seal, Stat, Tone, csrf_field, error_summary, field, hidden, notice, seal_shape, stats, submit,
@@ -46,9 +46,9 @@ pub(super) fn unchecked(error: CheckError) -> Problem {
     match error {
         CheckError::NoCampaign => Problem::NotFound,
         CheckError::Campaign(error) => fault(error),
-        CheckError::Store(error) | CheckError::Read(ReadError::Store(error)) => error.into(),
+        CheckError::Store(error) => error.into(),
         CheckError::Keys(error) => error.into(),
-        error @ CheckError::Read(_) => Problem::internal(error),
+        CheckError::Read(error) => error.into(),
     }
 }
 
@@ -209,16 +209,12 @@ async fn test(Path(id): Path<String>, Sent { visit, mut form, .. }: Sent) -> Res
             form.refuse("to", t!(visit, "email-refused"));
             None
         }
-        (_, None) => Some(Err(t!(visit, "test-no-outbound"))),
+        (_, None) => Some(Err(html! { p { (t!(visit, "test-no-outbound")) } })),
         (Ok(to), Some(outbound)) => {
             let sent = test_send(&visit.ctx, &visit.house.store, outbound, campaign.id, &to, None).await;
             Some(match sent {
                 Ok(()) => Ok(to),
-                Err(TestSendError::NoCampaign) => return Err(Problem::NotFound),
-                Err(TestSendError::Store(error)) => return Err(error.into()),
-                Err(TestSendError::Keys(error)) => return Err(error.into()),
-                // The texts are the room's own or the mail server's words about our own message.
-                Err(error) => Err(error.to_string()),
+                Err(error) => Err(mail_trouble::test_send(&visit, error)?),
             })
         }
     };
@@ -232,7 +228,7 @@ async fn test(Path(id): Path<String>, Sent { visit, mut form, .. }: Sent) -> Res
             &t!(visit, "test-sent", to = to.as_str()),
             &html! { p { (t!(visit, "test-sent-text")) } },
         ),
-        Err(reason) => notice(Tone::Bad, &t!(visit, "test-failed"), &html! { p lang="en" { (reason) } }),
+        Err(reason) => notice(Tone::Bad, &t!(visit, "test-failed"), &reason),
     });
     let found = checked(&visit, &campaign).await?;
     Ok(check_page(&visit, &campaign, &found, &form, tested.as_ref()).status(status).into_response())

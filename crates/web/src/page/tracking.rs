@@ -7,12 +7,13 @@ use axum::body::Bytes;
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use letterkeep_audience::permission::Source;
+use letterkeep_audience::permission::{SetError, Source};
 use letterkeep_delivery::tracking::{self, TrackError};
 use letterkeep_delivery::{LinkBase, LinkBaseError};
 use maud::html;
 use url::Url;
 
+use super::campaigns::fault;
 use crate::access::{Access, Routes};
 use crate::component::{Tone, notice};
 use crate::frame::Frame;
@@ -155,7 +156,10 @@ fn failed(guest: &Guest, error: TrackError) -> Result<Response, Problem> {
         TrackError::Unknown => Ok(unknown(guest)),
         TrackError::Store(error) => Err(error.into()),
         TrackError::Keys(error) => Err(error.into()),
-        other => Err(Problem::internal(other)),
+        TrackError::Read(error) => Err(error.into()),
+        TrackError::Permission(SetError::Store(error)) => Err(error.into()),
+        TrackError::Campaign(error) => Err(fault(error)),
+        other @ TrackError::Permission(_) => Err(Problem::internal(other)),
     }
 }
 

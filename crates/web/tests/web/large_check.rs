@@ -86,3 +86,32 @@ async fn a_large_audience_is_counted_in_the_background() {
     })
     .await;
 }
+
+/// A campaign that is cancelled before its time has a page of its own, not a report.
+#[tokio::test]
+async fn a_scheduled_campaign_can_be_cancelled_and_still_be_looked_at() {
+    let test = &TestHouse::sqlite().await;
+    let mut erika = Visitor::new(test);
+    erika.sign_up(test, "erika").await;
+    let Ready { mut erika, .. } = ready(test, erika).await;
+    let home = make_draft(&mut erika).await;
+    let revision = hidden(&erika.get(&format!("{home}/edit")).await, "revision");
+    erika.post(&format!("{home}/edit"), &draft(&revision, "Hello")).await;
+    let ask = erika.get(&format!("{home}/send?when=at&at=2026-12-24T08:00")).await;
+    let (revision, at) = (hidden(&ask, "revision"), hidden(&ask, "at"));
+    let sent = erika.post(&format!("{home}/send"), &[("revision", &revision), ("when", "at"), ("at", &at)]).await;
+    assert_eq!(sent.location(), format!("{home}/progress"), "{}", sent.body);
+    erika.get(&format!("{home}/cancel")).await;
+    let gone = erika.post(&format!("{home}/cancel"), &[("confirm", "cancel")]).await;
+    assert_eq!(gone.status, StatusCode::SEE_OTHER, "{}", gone.body);
+    let mut address = home.clone();
+    for _ in 0..3 {
+        let page = erika.get(&address).await;
+        if page.status == StatusCode::OK {
+            assert!(page.has("cancelled before anything was sent") && !page.has("every 2s"), "{}", page.body);
+            return;
+        }
+        page.location().clone_into(&mut address);
+    }
+    panic!("the pages send each other in a circle: {address}");
+}

@@ -3,6 +3,7 @@
 
 mod audience;
 mod campaign;
+mod contention;
 mod large_check;
 mod report_look;
 mod story;

@@ -292,3 +292,66 @@ fn a_hold_shows_the_file_as_it_is_and_keeps_rotations_waiting() {
         assert!(source.hold(&root).unwrap().1.is_none());
     });
 }
+
+const NEW: &str = "neun Raben tragen Kohle";
+
+#[test]
+fn a_new_passphrase_opens_the_same_keys_and_the_old_one_nothing() {
+    let directory = TempDir::new().unwrap();
+    let source = sealed(&directory, PHRASE);
+    let mut root = source.create(&SystemEntropy).unwrap();
+    let old = wrap(&root);
+    source.begin_rotation(&mut root, &SystemEntropy).unwrap();
+    let new = wrap(&root);
+    source.change_passphrase(phrase(NEW)).unwrap();
+    assert!(matches!(source.open(), Err(RootError::Passphrase(_))));
+    let renewed = sealed(&directory, NEW);
+    let opened = renewed.open().unwrap();
+    assert!(opens(&opened, &old) && opens(&opened, &new), "also in the middle of a rotation");
+    assert_eq!(opened.current(), root.current());
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(fs::metadata(renewed.path()).unwrap().permissions().mode() & 0o7777, 0o600);
+    }
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "nothing is left beside it");
+}
+
+#[test]
+fn a_passphrase_that_cannot_be_changed_leaves_the_file_untouched() {
+    let directory = TempDir::new().unwrap();
+    let source = sealed(&directory, PHRASE);
+    source.create(&SystemEntropy).unwrap();
+    let before = fs::read(source.path()).unwrap();
+    let wrong = sealed(&directory, "acht Pferde fressen heu").change_passphrase(phrase(NEW));
+    assert!(matches!(wrong, Err(RootError::Passphrase(_))));
+    assert!(matches!(source.change_passphrase(phrase("elf Zeichen")), Err(RootError::ShortPassphrase)));
+    assert_eq!(fs::read(source.path()).unwrap(), before);
+
+    let key_file = plain(&directory);
+    key_file.create(&SystemEntropy).unwrap();
+    assert!(matches!(key_file.change_passphrase(phrase(NEW)), Err(RootError::NoPassphrase(_))));
+    assert!(key_file.open().is_ok());
+}
+
+#[test]
+fn a_crash_while_the_passphrase_changes_leaves_one_that_opens() {
+    let directory = TempDir::new().unwrap();
+    let source = sealed(&directory, PHRASE);
+    let wrapped = wrap(&source.create(&SystemEntropy).unwrap());
+    let before = fs::read(source.path()).unwrap();
+    // Killed after the new file was written whole and before it took the place of the old one.
+    source.change_passphrase(phrase(NEW)).unwrap();
+    fs::rename(source.path(), sibling(source.path(), ".new")).unwrap();
+    fs::write(source.path(), &before).unwrap();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(source.path(), fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    assert!(opens(&source.open().unwrap(), &wrapped), "the old passphrase still opens it");
+    // Begun again.
+    source.change_passphrase(phrase(NEW)).unwrap();
+    assert!(opens(&sealed(&directory, NEW).open().unwrap(), &wrapped));
+    assert!(!sibling(source.path(), ".new").exists());
+}

@@ -2,7 +2,7 @@ use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue};
 use letterkeep_audience::import::undo::undone;
-use letterkeep_audience::import::{Progress, State, stage};
+use letterkeep_audience::import::{ImportProblem, ProblemArg, Progress, State, stage};
 use letterkeep_store::Tx;
 use maud::{Markup, html};
 
@@ -10,7 +10,7 @@ use super::{found, page, path, state_seal, steps};
 use crate::component::{self, Stat, Tone, csrf_field, notice, stats};
 use crate::format;
 use crate::frame;
-use crate::text::{named, t};
+use crate::text::{self, Speaks, named, t};
 use crate::visit::{Desk, Visit};
 use crate::{Page, Problem};
 
@@ -162,11 +162,71 @@ fn outcome(visit: &Visit, import: &Progress) -> Markup {
             &t!(visit, "import-failed"),
             &html! {
                 p { (t!(visit, "import-failed-text", count = rows)) }
-                @if let Some(problem) = &import.problem { p class="small" lang="en" { (problem) } }
+                @if let Some(problem) = &import.problem { (why(visit, problem)) }
             },
         ),
         State::Cancelled => notice(Tone::Warn, "", &html! { p { (t!(visit, "import-cancelled-text", count = rows)) } }),
         State::Undone => notice(Tone::Plain, "", &html! { p { (t!(visit, "import-undone-text")) } }),
         State::Mapping | State::Running | State::Paused | State::Undoing => html! {},
+    }
+}
+
+/// Why an import failed. What an earlier version has kept is an English sentence, shown as it is.
+fn why(speaks: &impl Speaks, problem: &ImportProblem) -> Markup {
+    let mut args = text::args();
+    for (name, value) in &problem.args {
+        match value {
+            ProblemArg::Number(number) => args.set(name.as_str(), *number),
+            ProblemArg::Word(word) => args.set(name.as_str(), word.as_str()),
+        }
+    }
+    // The sentences about files are those of the upload.
+    let prefix = if problem.code.starts_with("source-") { "import" } else { "import-problem" };
+    match text::told_if_known(speaks, prefix, &problem.code, &args) {
+        Some(text) => html! { p { (text) } },
+        None => html! { p class="small" lang="en" { (problem.text) } },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use letterkeep_model::Locale;
+
+    use super::*;
+
+    #[test]
+    fn a_failure_is_told_in_the_readers_language() {
+        let args = [
+            ("row".to_owned(), ProblemArg::Number(1_200)),
+            ("encoding".to_owned(), ProblemArg::Word("UTF-8".to_owned())),
+            ("column".to_owned(), ProblemArg::Number(2)),
+            ("first".to_owned(), ProblemArg::Number(2)),
+            ("second".to_owned(), ProblemArg::Number(3)),
+        ];
+        for code in [
+            "source-encoding",
+            "source-workbook",
+            "source-zip-bomb",
+            "source-too-many-strings",
+            "source-foreign",
+            "source-empty",
+            "source-too-many-rows",
+            "source-read",
+            "columns-changed",
+            "no-email",
+            "twice",
+            "create",
+            "field-gone",
+            "settings",
+        ] {
+            let problem =
+                ImportProblem { code: code.to_owned(), args: args.clone().into(), text: "in English".to_owned() };
+            let [german, english] = [Locale::De, Locale::En].map(|locale| why(&locale, &problem).into_string());
+            assert!(german != english && !german.contains("in English") && !english.contains("in English"), "{code}");
+            assert!(!german.contains("{ "), "{german}");
+        }
+        let old = ImportProblem { code: String::new(), args: args.into(), text: "the file has <no> rows".to_owned() };
+        let shown = why(&Locale::De, &old).into_string();
+        assert_eq!(shown, "<p class=\"small\" lang=\"en\">the file has &lt;no&gt; rows</p>");
     }
 }

@@ -48,7 +48,7 @@ async fn show(
     let more = found.len() > LINES;
     found.truncate(LINES);
     let ids: Vec<_> = found.iter().map(|recipient| recipient.contact).collect();
-    let people = contact::open_batch(&visit.ctx, &mut tx, &visit.keyring, &ids).await.map_err(Problem::internal)?;
+    let people = contact::open_batch(&visit.ctx, &mut tx, &visit.keyring, &ids).await?;
     let addresses: HashMap<_, _> =
         people.into_iter().map(|person| (person.id, person.record.email.as_str().to_owned())).collect();
 
