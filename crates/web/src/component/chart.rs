@@ -34,6 +34,8 @@ const LEFT: f64 = 46.0;
 const RIGHT: f64 = 8.0;
 const TOP: f64 = 20.0;
 const BOTTOM: f64 = 28.0;
+/// How wide a letter of a label is at most, on average.
+const LETTER: f64 = 7.0;
 
 /// Lines over time. `title` names the chart for screen readers, `axis` the first column of the table, `labels` the
 /// places on the axis (all stand in the table, some under the chart).
@@ -69,7 +71,7 @@ fn lines(speaks: &impl Speaks, ground: &Ground, title: &str, labels: &[String], 
     let (plot_width, plot_height) = (width - LEFT - RIGHT, height - TOP - BOTTOM);
     let x = |place: usize| LEFT + plot_width * place as f64 / (labels.len().max(2) - 1) as f64;
     let y = |value: i64| TOP + plot_height * (1.0 - value as f64 / top as f64);
-    let every = (labels.len().max(1) - 1).div_ceil(ground.most_labels.max(2) - 1).max(1);
+    let every = every(labels, ground, plot_width);
     html! {
         svg class=(ground.class) viewBox={ "0 0 " (width) " " (height) } role="img" aria-label=(title) {
             @for line in (0..=top / step).map(|line| line * step) {
@@ -92,6 +94,16 @@ fn lines(speaks: &impl Speaks, ground: &Ground, title: &str, labels: &[String], 
             }
         }
     }
+}
+
+/// Each how manieth label stands under the axis, so that no label touches the next. The first one begins where it stands
+/// and the next one has its middle there: together one and a half times the longest.
+fn every(labels: &[String], ground: &Ground, plot_width: f64) -> usize {
+    let gaps = labels.len().max(2) - 1;
+    let longest = labels.iter().map(|label| label.chars().count()).max().unwrap_or(0) as f64 * LETTER;
+    let room = plot_width / gaps as f64;
+    let apart = ((1.5 * longest + LETTER) / room).ceil() as usize;
+    apart.max(gaps.div_ceil(ground.most_labels.max(2) - 1)).max(1)
 }
 
 /// A small bar beside a figure that is written out: part of the largest.
