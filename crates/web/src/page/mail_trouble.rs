@@ -47,11 +47,12 @@ pub(super) fn test_send(visit: &Visit, error: TestSendError) -> Result<Markup, P
     let say = |text: String| Ok(html! { p { (text) } });
     match error {
         TestSendError::NoCampaign => Err(Problem::NotFound),
-        TestSendError::Store(error) | TestSendError::Signer(SignerError::Store(error)) => Err(error.into()),
+        TestSendError::Store(error)
+        | TestSendError::Signer(SignerError::Store(error))
+        | TestSendError::Relay(RelayError::Store(error)) => Err(error.into()),
         TestSendError::Keys(error) => Err(error.into()),
         TestSendError::Campaign(error) => Err(fault(error)),
         TestSendError::Read(error) => Err(error.into()),
-        TestSendError::Relay(RelayError::Store(error)) => Err(error.into()),
         error @ (TestSendError::Relay(_) | TestSendError::Signer(SignerError::Open(_))) => {
             Err(Problem::internal(error))
         }

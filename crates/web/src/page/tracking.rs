@@ -154,10 +154,9 @@ fn done(frame: &Frame, sender: &str) -> Response {
 fn failed(guest: &Guest, error: TrackError) -> Result<Response, Problem> {
     match error {
         TrackError::Unknown => Ok(unknown(guest)),
-        TrackError::Store(error) => Err(error.into()),
+        TrackError::Store(error) | TrackError::Permission(SetError::Store(error)) => Err(error.into()),
         TrackError::Keys(error) => Err(error.into()),
         TrackError::Read(error) => Err(error.into()),
-        TrackError::Permission(SetError::Store(error)) => Err(error.into()),
         TrackError::Campaign(error) => Err(fault(error)),
         other @ TrackError::Permission(_) => Err(Problem::internal(other)),
     }

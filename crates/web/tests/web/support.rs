@@ -102,14 +102,15 @@ impl Visitor {
         token: &str,
         headers: &[(&str, &str)],
     ) -> Answer {
-        let mut form = url::form_urlencoded::Serializer::new(String::new());
-        form.append_pair("csrf", token);
-        form.extend_pairs(fields);
+        let form = {
+            let mut form = url::form_urlencoded::Serializer::new(String::new());
+            form.append_pair("csrf", token).extend_pairs(fields).finish()
+        };
         let mut request = self.request("POST", path).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(Body::from(form.finish())).unwrap();
+        let request = request.body(Body::from(form)).unwrap();
         self.send(path, request).await
     }
 

@@ -182,9 +182,9 @@ fn why(speaks: &impl Speaks, problem: &ImportProblem) -> Markup {
     }
     // The sentences about files are those of the upload.
     let prefix = if problem.code.starts_with("source-") { "import" } else { "import-problem" };
-    match text::told_if_known(speaks, prefix, &problem.code, &args) {
-        Some(text) => html! { p { (text) } },
-        None => html! { p class="small" lang="en" { (problem.text) } },
+    html! {
+        @if let Some(text) = text::told_if_known(speaks, prefix, &problem.code, &args) { p { (text) } }
+        @else { p class="small" lang="en" { (problem.text) } }
     }
 }
 
