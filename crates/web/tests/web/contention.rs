@@ -1,7 +1,5 @@
 //! Two people change the same thing at the same time, and the database lets one of them through.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
-
 use std::time::Duration;
 
 use http::{StatusCode, header};
