@@ -416,7 +416,7 @@ fn discard(visit: &Visit, import: Id<kind::Import>) -> Markup {
         form method="post" action={ (path(import)) "/cancel" } {
             (csrf_field(&visit.frame))
             button class="button button-plain" type="submit" { (t!(visit, "import-discard")) }
-            span class="quiet small" { (t!(visit, "import-discard-text")) }
+            " " span class="quiet small" { (t!(visit, "import-discard-text")) }
         }
     }
 }
