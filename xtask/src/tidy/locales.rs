@@ -39,7 +39,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
         findings.push(Finding::new(path, line, text));
     }
     let mut used = literals(tree);
-    for opening in ["named(", "named_if_known("] {
+    for opening in ["named(", "named_if_known(", "told_if_known("] {
         used.starts.extend(calls(tree, opening).into_iter().map(|(_, _, prefix)| format!("{prefix}-")));
     }
     let referred: BTreeSet<&String> = german.values().chain(english.values()).flat_map(|m| &m.references).collect();

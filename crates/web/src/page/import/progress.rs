@@ -181,9 +181,12 @@ fn why(speaks: &impl Speaks, problem: &ImportProblem) -> Markup {
         }
     }
     // The sentences about files are those of the upload.
-    let prefix = if problem.code.starts_with("source-") { "import" } else { "import-problem" };
+    let text = match problem.code.strip_prefix("source-") {
+        Some(source) => text::told_if_known(speaks, "import-source", source, &args),
+        None => text::told_if_known(speaks, "import-problem", &problem.code, &args),
+    };
     html! {
-        @if let Some(text) = text::told_if_known(speaks, prefix, &problem.code, &args) { p { (text) } }
+        @if let Some(text) = text { p { (text) } }
         @else { p class="small" lang="en" { (problem.text) } }
     }
 }
