@@ -9,7 +9,6 @@ mod walk;
 
 use std::collections::BTreeMap;
 
-use letterkeep_audience::contact::ReadError;
 use letterkeep_audience::{CustomField, contact, field, list, tag};
 use letterkeep_campaign::{Audience, Campaign, CampaignError, Compiled, Problem, Severity, compile};
 use letterkeep_model::{Ctx, Id, Timestamp, kind};
@@ -18,7 +17,7 @@ use letterkeep_store::{KeyStoreError, Store, Tx, audit, sending_domain};
 use letterkeep_vault::Keyring;
 use serde::{Deserialize, Serialize};
 
-use crate::{person, relay};
+use crate::{PeopleError, person, relay};
 
 pub use job::{JOB, run_job, start};
 use walk::Walk;
@@ -135,9 +134,9 @@ pub enum CheckError {
     /// The campaign.
     #[error(transparent)]
     Campaign(#[from] CampaignError),
-    /// A contact.
+    /// The contacts.
     #[error(transparent)]
-    Read(#[from] ReadError),
+    People(#[from] PeopleError),
     /// The keys.
     #[error(transparent)]
     Keys(#[from] KeyStoreError),
@@ -196,7 +195,7 @@ pub async fn pre_send(
     }
     drop(tx);
     let mut walk = Walk::begin(ctx, store, &draft.campaign.audience).await?;
-    while walk.step(ctx, store, &keyring, &draft.custom, compiled).await? {}
+    while walk.step(ctx, store, &draft.custom, compiled).await? {}
     found.audience = Counting::Done { count: walk.into_count(), at: None, moved_on: false };
     Ok(found)
 }

@@ -37,4 +37,4 @@ pub mod test_send;
 pub mod tracking;
 
 pub use links::{CLICK_PATH, LinkBase, LinkBaseError, OPEN_PATH, UNSUBSCRIBE_PATH, VIEW_PATH};
-pub use person::known as merge_keys;
+pub use person::{PeopleError, known as merge_keys};

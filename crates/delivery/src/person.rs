@@ -1,13 +1,14 @@
 //! A contact as delivery sees it: the address, the merge fields, whether it may be written to and tracked.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use letterkeep_audience::contact::{self, MERGE_NAMES, OpenContact, ReadError};
 use letterkeep_audience::{CustomField, Permission, SuppressionReason};
 use letterkeep_campaign::{Compiled, Fields};
 use letterkeep_model::{Ctx, EmailAddress, Id, kind};
-use letterkeep_store::Tx;
-use letterkeep_vault::Keyring;
+use letterkeep_store::{KeyStoreError, Store};
+use letterkeep_vault::{Keyring, OpenError};
 
 pub(crate) struct Person {
     pub(crate) id: Id<kind::Contact>,
@@ -43,26 +44,64 @@ impl Person {
     }
 }
 
-/// Everybody among `ids` who still exists, and those whose record does not open: one damaged record must not keep
-/// the others from their message.
+/// Why contacts cannot be opened at all.
+#[derive(Debug, thiserror::Error)]
+pub enum PeopleError {
+    /// Not a damaged record: the key that sealed it is missing, and with it most likely every other record's.
+    #[error("contacts are sealed under key version {0}, which the key store does not hold; restore its newest backup")]
+    NoKey(u32),
+    /// The keys.
+    #[error(transparent)]
+    Keys(#[from] KeyStoreError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] letterkeep_store::Error),
+}
+
+/// Contacts that were opened together.
+pub(crate) struct People {
+    /// Everybody who still exists and opens.
+    pub(crate) found: Vec<Person>,
+    /// Those whose record does not open: one damaged record must not keep the others from their message.
+    pub(crate) unreadable: Vec<Id<kind::Contact>>,
+    /// What opened them.
+    pub(crate) keyring: Arc<Keyring>,
+}
+
+/// Opens contacts under the keys of this instant: while work goes on for hours, the account's key may be rotated.
 pub(crate) async fn open(
     ctx: &Ctx,
-    tx: &mut Tx,
-    keyring: &Keyring,
+    store: &Store,
     custom: &[CustomField],
     ids: &[Id<kind::Contact>],
-) -> Result<(Vec<Person>, Vec<Id<kind::Contact>>), letterkeep_store::Error> {
+) -> Result<People, PeopleError> {
     let mut wanted = ids.to_vec();
     let mut unreadable = Vec::new();
+    let mut keyring = store.keys.keyring(ctx.account).await?;
+    let mut fresh = false;
     loop {
-        match contact::open_batch(ctx, tx, keyring, &wanted).await {
-            Ok(open) => return Ok((open.iter().map(|one| Person::new(one, custom)).collect(), unreadable)),
+        let mut tx = store.db.read().await?;
+        match contact::open_batch(ctx, &mut tx, &keyring, &wanted).await {
+            Ok(open) => {
+                let found = open.iter().map(|one| Person::new(one, custom)).collect();
+                return Ok(People { found, unreadable, keyring });
+            }
+            Err(ReadError::Sealed { reason: OpenError::UnknownVersion(_), .. }) if !fresh => {
+                fresh = true;
+                drop(tx);
+                store.keys.forget(ctx.account);
+                keyring = store.keys.keyring(ctx.account).await?;
+            }
+            Err(ReadError::Sealed { reason: OpenError::UnknownVersion(version), contact }) => {
+                tracing::error!(%contact, version, "the key that sealed a contact is not in the key store");
+                return Err(PeopleError::NoKey(version));
+            }
             Err(ReadError::Sealed { contact, reason }) => {
                 tracing::error!(%contact, %reason, "a contact's record does not open; it is skipped");
                 wanted.retain(|id| *id != contact);
                 unreadable.push(contact);
             }
-            Err(ReadError::Store(error)) => return Err(error),
+            Err(ReadError::Store(error)) => return Err(error.into()),
         }
     }
 }

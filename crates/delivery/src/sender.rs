@@ -20,7 +20,6 @@ use letterkeep_campaign::{Activity, ActivityState, CampaignError, Compiled, Cont
 use letterkeep_model::{Ctx, Id, Timestamp, kind};
 use letterkeep_store::queue::{ClaimedJob, Outcome};
 use letterkeep_store::{KeyStoreError, Store, ledger};
-use letterkeep_vault::Keyring;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
@@ -28,7 +27,7 @@ use crate::dkim::Signer;
 use crate::domain::{self, SignerError};
 use crate::limit::Destinations;
 use crate::links::LinkBase;
-use crate::person;
+use crate::person::{self, PeopleError};
 use crate::relay::{self, RelayError};
 use crate::smtp::{Server, Trust};
 
@@ -95,6 +94,9 @@ pub enum SendError {
     /// The keys.
     #[error(transparent)]
     Keys(#[from] KeyStoreError),
+    /// The contacts.
+    #[error(transparent)]
+    People(#[from] PeopleError),
     /// The database.
     #[error(transparent)]
     Store(#[from] letterkeep_store::Error),
@@ -111,7 +113,6 @@ impl SendError {
 pub(crate) struct Run {
     store: Store,
     ctx: Ctx,
-    keyring: Arc<Keyring>,
     activity: Id<kind::CampaignActivity>,
     job: Option<ClaimedJob>,
     content: Content,
@@ -207,7 +208,7 @@ async fn run(
     if found.frozen_at.is_none() && !freeze::freeze(store, ctx, &found, job, progress).await? {
         return after_stop(store, ctx, activity).await;
     }
-    let run = Arc::new(equip(store, ctx, keyring, found, outbound, job).await?);
+    let run = Arc::new(equip(store, ctx, found, outbound, job).await?);
     loop {
         let mut tx = store.db.write().await?;
         let (planned, in_doubt) = ledger::expire(&mut tx, ctx.account, activity, ctx.now()).await?;
@@ -253,11 +254,12 @@ fn after(lease_until: Timestamp) -> Timestamp {
 async fn equip(
     store: &Store,
     ctx: &Ctx,
-    keyring: Arc<Keyring>,
     found: Activity,
     outbound: &Outbound,
     job: Option<&ClaimedJob>,
 ) -> Result<Run, SendError> {
+    // Freezing a large audience may have taken long enough for a rotation.
+    let keyring = store.keys.keyring(ctx.account).await?;
     let mut tx = store.db.read().await?;
     let custom = field::all(ctx, &mut tx).await?;
     let compiled = compile(&found.content, &person::known(&custom)).map_err(|problems| {
@@ -271,7 +273,6 @@ async fn equip(
     Ok(Run {
         store: store.clone(),
         ctx: ctx.clone(),
-        keyring,
         activity: found.id,
         job: job.cloned(),
         content: found.content,

@@ -10,6 +10,8 @@ mod cancel;
 mod count;
 #[path = "story/house.rs"]
 mod house;
+#[path = "story/rotation.rs"]
+mod rotation;
 #[path = "story/signatures.rs"]
 mod signatures;
 
@@ -170,11 +172,9 @@ async fn readers_are_counted_only_with_their_consent_and_leave_with_one_click() 
 
         let leave = token(&private, "/u/").unwrap();
         assert!(!tracking::unsubscribe_page(&ctx, store, &leave).await.unwrap().done);
-        let view = token(&private, "/v/");
-        if let Some(view) = view {
-            let page = tracking::view(&ctx, store, &story.outbound.link_base, &view).await.unwrap();
-            assert!(page.html.contains("J\u{f6}rg &lt;b&gt;"));
-        }
+        let view = token(&private, "/v/").expect("every message has a link to its page");
+        let page = tracking::view(&ctx, store, &story.outbound.link_base, &view).await.unwrap();
+        assert!(page.html.contains("J\u{f6}rg &lt;b&gt;"));
         for _ in 0..2 {
             tracking::unsubscribe(&ctx, store, &leave, Source::OneClick).await.unwrap();
         }

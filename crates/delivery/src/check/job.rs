@@ -90,7 +90,7 @@ async fn count(store: &Store, ctx: &Ctx, payload: &Payload, job: &ClaimedJob) ->
     }
     let mut walk = Walk::begin(ctx, store, &draft.campaign.audience).await?;
     let mut written = ctx.now();
-    while walk.step(ctx, store, &keyring, &draft.custom, compiled).await? {
+    while walk.step(ctx, store, &draft.custom, compiled).await? {
         if ctx.now().since(written) >= BEAT {
             if !advance(store, ctx, payload, job, walk.checked()).await? {
                 return Ok(());

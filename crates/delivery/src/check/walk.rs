@@ -7,11 +7,10 @@ use letterkeep_campaign::{Audience, Compiled};
 use letterkeep_model::{Ctx, Id};
 use letterkeep_store::Store;
 use letterkeep_store::ledger::{self, Source};
-use letterkeep_vault::Keyring;
 use uuid::Uuid;
 
 use super::{CheckError, Count};
-use crate::person;
+use crate::person::{self, People};
 
 /// Contacts opened in one piece.
 const BATCH: i64 = 500;
@@ -55,7 +54,6 @@ impl Walk {
         &mut self,
         ctx: &Ctx,
         store: &Store,
-        keyring: &Keyring,
         custom: &[CustomField],
         compiled: &Compiled,
     ) -> Result<bool, CheckError> {
@@ -71,12 +69,12 @@ impl Walk {
         self.checked += ids.len() as i64;
         ids.retain(|id| !self.excluded.contains(id) && self.seen.as_mut().is_none_or(|seen| seen.insert(*id)));
         let ids: Vec<_> = ids.into_iter().map(Id::from_uuid).collect();
-        let (people, unreadable) = person::open(ctx, &mut tx, keyring, custom, &ids).await?;
         drop(tx);
+        let People { found, unreadable, .. } = person::open(ctx, store, custom, &ids).await?;
         if !unreadable.is_empty() {
             *self.count.would_skip.entry("unreadable".to_owned()).or_default() += unreadable.len() as i64;
         }
-        for person in people {
+        for person in found {
             let Some(reason) = person.refusal(compiled) else {
                 self.count.would_send += 1;
                 continue;

@@ -8,7 +8,7 @@ use letterkeep_store::ledger::Claimed;
 use tokio::sync::{Mutex, mpsc};
 
 use super::Run;
-use super::scribe::{Ending, Notes, ending, index_of};
+use super::scribe::{Ending, Notes, ending};
 use crate::smtp::{Connection, Delivered, Failure, Mail, SmtpError, Verdict, back_off, verdict};
 
 /// Messages that one connection marks at a time. With the number of connections it bounds what a crash can leave in
@@ -191,7 +191,7 @@ fn judge(
         Verdict::Failed(failure) => {
             let mut ended = ending(run, contact, claim, "failed", failure.name());
             if failure == Failure::HardBounce {
-                ended.suppress = Some(index_of(run, to));
+                ended.suppress = Some(to.clone());
             }
             ended
         }

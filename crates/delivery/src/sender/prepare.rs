@@ -6,6 +6,7 @@ use std::sync::Arc;
 use letterkeep_campaign::Links as _;
 use letterkeep_model::Id;
 use letterkeep_store::ledger::{self, Claimed};
+use letterkeep_vault::Keyring;
 use tokio::sync::mpsc;
 
 use super::Run;
@@ -13,7 +14,7 @@ use super::carry::{Prepared, release};
 use super::scribe::{Ending, Notes, ending};
 use crate::links::MessageLinks;
 use crate::message::{BulkFields, Letter, MessageIdentity};
-use crate::person::{self, Person};
+use crate::person::{self, People, PeopleError, Person};
 use crate::smtp::{Body, Mail};
 
 /// Recipients claimed at a time.
@@ -32,7 +33,7 @@ pub(super) async fn prepare(run: Arc<Run>, out: mpsc::Sender<Prepared>, notes: N
     }
 }
 
-async fn chunk(run: &Arc<Run>, out: &mpsc::Sender<Prepared>, notes: &Notes) -> Result<bool, letterkeep_store::Error> {
+async fn chunk(run: &Arc<Run>, out: &mpsc::Sender<Prepared>, notes: &Notes) -> Result<bool, PeopleError> {
     let now = run.ctx.now();
     let account = run.ctx.account;
     let mut tx = run.store.db.write().await?;
@@ -43,10 +44,15 @@ async fn chunk(run: &Arc<Run>, out: &mpsc::Sender<Prepared>, notes: &Notes) -> R
     }
     notes.held(claimed.clone()).await;
     let ids: Vec<_> = claimed.iter().map(|claim| Id::from_uuid(claim.contact_id)).collect();
-    let mut tx = run.store.db.read().await?;
-    let (people, unreadable) = person::open(&run.ctx, &mut tx, &run.keyring, &run.custom, &ids).await?;
-    drop(tx);
-    let mut people: HashMap<_, _> = people.into_iter().map(|person| (person.id, person)).collect();
+    let People { found, unreadable, keyring } = match person::open(&run.ctx, &run.store, &run.custom, &ids).await {
+        Ok(people) => people,
+        Err(error) => {
+            let free = claimed.iter().map(|claim| ending(run, Id::from_uuid(claim.contact_id), claim, "planned", ""));
+            notes.end(free.collect()).await;
+            return Err(error);
+        }
+    };
+    let mut people: HashMap<_, _> = found.into_iter().map(|person| (person.id, person)).collect();
     let mut endings = Vec::new();
     let mut admitted = Vec::with_capacity(claimed.len());
     for claim in claimed {
@@ -79,9 +85,9 @@ async fn chunk(run: &Arc<Run>, out: &mpsc::Sender<Prepared>, notes: &Notes) -> R
             notes.end(rest.map(|(claim, person)| ending(run, person.id, &claim, "planned", "")).collect()).await;
             return Ok(false);
         }
-        let worker = run.clone();
+        let (worker, keyring) = (run.clone(), keyring.clone());
         let written = tokio::task::spawn_blocking(move || {
-            slice.into_iter().map(|(claim, person)| write(&worker, claim, &person)).collect::<Vec<_>>()
+            slice.into_iter().map(|(claim, person)| write(&worker, &keyring, claim, &person)).collect::<Vec<_>>()
         });
         // A thread that panics leaves its rows to their leases.
         let Ok(written) = written.await else {
@@ -103,18 +109,13 @@ async fn chunk(run: &Arc<Run>, out: &mpsc::Sender<Prepared>, notes: &Notes) -> R
 }
 
 /// Renders, writes and signs one message. Takes a third of a millisecond, nearly all of it the RSA signature.
-fn write(run: &Run, claim: Claimed, person: &Person) -> Result<Prepared, Box<Ending>> {
+fn write(run: &Run, keyring: &Keyring, claim: Claimed, person: &Person) -> Result<Prepared, Box<Ending>> {
     let skip = |reason| Box::new(ending(run, person.id, &claim, "skipped", reason));
     let to = &person.address;
-    let links = MessageLinks {
-        base: &run.link_base,
-        keyring: &run.keyring,
-        activity: run.activity,
-        contact: person.id,
-        track: person.track,
-    };
+    let links =
+        MessageLinks { base: &run.link_base, keyring, activity: run.activity, contact: person.id, track: person.track };
     let rendered = run.compiled.render(&person.fields, &links).map_err(|_| skip("render_error"))?;
-    let identity = MessageIdentity::new(&run.keyring, run.activity, person.id, run.signer.domain());
+    let identity = MessageIdentity::new(keyring, run.activity, person.id, run.signer.domain());
     let bulk = BulkFields::new(run.ctx.account, run.activity, links.unsubscribe());
     let letter = Letter {
         from_name: &run.content.from_name,

@@ -1,19 +1,20 @@
 //! The one writer of a sending: marks and outcomes of all connections go into the ledger in shared commits.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use letterkeep_model::{Id, kind};
+use letterkeep_model::{EmailAddress, Id, kind};
 use letterkeep_store::audit::{self, Event};
 use letterkeep_store::ledger::{self, Claimed, ReplyRow, Settled};
 use letterkeep_store::sealed::column::DELIVERY_REPLY;
 use letterkeep_store::{Tx, queue, suppression};
+use letterkeep_vault::IndexField;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
-use super::Run;
 use super::count::Counted;
+use super::{Run, SendError};
 
 /// Notes that share one commit at most.
 const GROUP: usize = 1000;
@@ -26,8 +27,8 @@ const BEAT: Duration = Duration::from_secs(15);
 pub(super) struct Ending {
     pub(super) settled: Settled,
     pub(super) reply: Option<String>,
-    /// The blind index of an address that must be suppressed.
-    pub(super) suppress: Option<[u8; 16]>,
+    /// The address, if it must be suppressed.
+    pub(super) suppress: Option<EmailAddress>,
 }
 
 enum Note {
@@ -125,17 +126,13 @@ impl Scribe {
     }
 }
 
-async fn commit(
-    run: &Run,
-    marks: &[(Uuid, i64)],
-    endings: &[Ending],
-) -> Result<std::collections::HashSet<Uuid>, letterkeep_store::Error> {
+async fn commit(run: &Run, marks: &[(Uuid, i64)], endings: &[Ending]) -> Result<HashSet<Uuid>, SendError> {
     // A busy database is asked again; an outcome that is lost is a message in doubt.
     let mut attempt = 0;
     loop {
         attempt += 1;
         match try_commit(run, marks, endings).await {
-            Err(error) if error.is_transient() && attempt < 5 => {
+            Err(SendError::Store(error)) if error.is_transient() && attempt < 5 => {
                 tokio::time::sleep(Duration::from_millis(50 * attempt)).await;
             }
             outcome => return outcome,
@@ -143,11 +140,13 @@ async fn commit(
     }
 }
 
-async fn try_commit(
-    run: &Run,
-    marks: &[(Uuid, i64)],
-    endings: &[Ending],
-) -> Result<std::collections::HashSet<Uuid>, letterkeep_store::Error> {
+async fn try_commit(run: &Run, marks: &[(Uuid, i64)], endings: &[Ending]) -> Result<HashSet<Uuid>, SendError> {
+    // A sending may outlive the key that it began with: each commit seals under the key of its instant.
+    let keyring = if endings.iter().any(|ending| ending.reply.is_some() || ending.suppress.is_some()) {
+        Some(run.store.keys.keyring(run.ctx.account).await?)
+    } else {
+        None
+    };
     let (account, now) = (run.ctx.account, run.ctx.now());
     let mut tx = run.store.db.write().await?;
     let marked = ledger::mark_sending(&mut tx, account, run.activity, marks, now, now.plus(super::LEASE)).await?;
@@ -155,21 +154,22 @@ async fn try_commit(
     ledger::settle(&mut tx, account, run.activity, &settled).await?;
     let (mut replies, mut suppressed) = (Vec::new(), Vec::new());
     for ending in endings {
-        if let Some(text) = &ending.reply {
+        if let (Some(text), Some(keyring)) = (&ending.reply, &keyring) {
             let reply_id = run.ctx.new_id::<kind::Engagement>().uuid();
             replies.push(ReplyRow {
                 reply_id,
                 contact_id: ending.settled.contact_id,
                 attempt: ending.settled.attempts,
                 reply_code: ending.settled.reply_code,
-                reply: run.keyring.seal(&DELIVERY_REPLY.slot(&reply_id), text.as_bytes(), run.ctx.entropy()),
-                key_version: i64::from(run.keyring.version()),
+                reply: keyring.seal(&DELIVERY_REPLY.slot(&reply_id), text.as_bytes(), run.ctx.entropy()),
+                key_version: i64::from(keyring.version()),
                 at: ending.settled.at,
             });
         }
-        if let Some(index) = &ending.suppress {
+        if let (Some(address), Some(keyring)) = (&ending.suppress, &keyring) {
+            let index = keyring.blind_index(IndexField::ContactEmail, address.normalised().as_bytes());
             let source = run.activity.to_string();
-            if suppression::add(&mut tx, account, index, HARD_BOUNCE, &source, now.micros()).await? {
+            if suppression::add(&mut tx, account, &index, HARD_BOUNCE, &source, now.micros()).await? {
                 suppressed.push(Id::<kind::Contact>::from_uuid(ending.settled.contact_id));
             }
         }
@@ -206,11 +206,6 @@ async fn heartbeat(run: &Run, held: &HashMap<Uuid, i64>) -> Result<(), letterkee
         run.stop_with("another worker has taken this sending over".to_owned());
     }
     tx.commit().await
-}
-
-/// The blind index under which an address is suppressed.
-pub(super) fn index_of(run: &Run, address: &letterkeep_model::EmailAddress) -> [u8; 16] {
-    run.keyring.blind_index(letterkeep_vault::IndexField::ContactEmail, address.normalised().as_bytes())
 }
 
 /// A claimed row's ending without a word from a server.

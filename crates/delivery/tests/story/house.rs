@@ -26,7 +26,11 @@ pub(crate) struct Story<'a> {
     pub(crate) taken: Arc<Mutex<Vec<Taken>>>,
     pub(crate) outbound: Outbound,
     pub(crate) sink: Sink,
+    /// Called for each message that the sink takes, with their number so far, before the sink answers.
+    pub(crate) on_take: OnTake,
 }
+
+pub(crate) type OnTake = Arc<Mutex<Option<Box<dyn FnMut(usize) + Send>>>>;
 
 /// The sink's reaction is told by the local part.
 fn react(to: &str) -> Reaction {
@@ -44,8 +48,18 @@ pub(crate) async fn story(house: &TestHouse, connections: u16, per_minute: u32) 
     let (account, keyring) = house.account().await;
     let ctx = house.system(account);
     let taken = Arc::new(Mutex::new(Vec::new()));
-    let kept = taken.clone();
-    let mut behaviour = Behaviour::accept_all(move |one| kept.lock().unwrap().push(one));
+    let on_take = OnTake::default();
+    let (kept, called) = (taken.clone(), on_take.clone());
+    let mut behaviour = Behaviour::accept_all(move |one| {
+        let number = {
+            let mut kept = kept.lock().unwrap();
+            kept.push(one);
+            kept.len()
+        };
+        if let Some(call) = called.lock().unwrap().as_mut() {
+            call(number);
+        }
+    });
     behaviour.react = Arc::new(react);
     let sink = Sink::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), behaviour).await.unwrap();
     let keys = DomainKeys::generate(&ctx).await.unwrap();
@@ -68,7 +82,7 @@ pub(crate) async fn story(house: &TestHouse, connections: u16, per_minute: u32) 
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let trust = Trust::only(made.cert.pem().as_bytes()).unwrap();
     let outbound = Outbound::new(base, trust, "mail.example.org".into());
-    Story { house, ctx, keyring, domain, list, taken, outbound, sink }
+    Story { house, ctx, keyring, domain, list, taken, outbound, sink, on_take }
 }
 
 impl Story<'_> {
@@ -113,7 +127,7 @@ impl Story<'_> {
 
     pub(crate) async fn campaign(&self) -> Id<kind::Campaign> {
         let source = "<html><body><p>Hallo {{ first_name }}</p><p><a href=\"https://shop.example/brot?a=1&amp;b=2\">Brot</a> \
-                      <a href=\"{{ unsubscribe_url }}\">Abmelden</a></p><p>{{ postal_address }}</p></body></html>";
+                      <a href=\"{{ unsubscribe_url }}\">Abmelden</a> <a href=\"{{ view_url }}\">Ansehen</a></p><p>{{ postal_address }}</p></body></html>";
         let audience = Audience { lists: vec![self.list], ..Audience::default() };
         let mut tx = self.house.store.db.write().await.unwrap();
         let content = Self::content(source);

@@ -83,7 +83,6 @@ async fn carry_out(
     activity: Id<kind::CampaignActivity>,
 ) -> anyhow::Result<()> {
     let outbound = outbound(config)?;
-    let keyring = house.store.keys.keyring(ctx.account).await?;
     let mut progress = Progress::start("sending", "messages", 0);
     let work = async {
         loop {
@@ -96,6 +95,8 @@ async fn carry_out(
     };
     tokio::pin!(work);
     loop {
+        // Anew each time: a sending may outlive the account's key.
+        let keyring = house.store.keys.keyring(ctx.account).await?;
         let mut tx = house.store.db.read().await?;
         let now = report::totals(ctx, &mut tx, activity).await?;
         let found = campaign::find_activity(ctx, &mut tx, &keyring, activity).await?;

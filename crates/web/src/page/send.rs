@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use letterkeep_account::Action;
 use letterkeep_audience::field as custom_field;
 use letterkeep_campaign::{Campaign, CampaignError, State, When};
+use letterkeep_delivery::PeopleError;
 use letterkeep_delivery::check::{CheckError, Count, Counting, PreSend, pre_send, start};
 use letterkeep_delivery::test_send::test_send;
 use letterkeep_delivery::{domain, relay};
@@ -48,7 +49,8 @@ pub(super) fn unchecked(error: CheckError) -> Problem {
         CheckError::Campaign(error) => fault(error),
         CheckError::Store(error) => error.into(),
         CheckError::Keys(error) => error.into(),
-        CheckError::Read(error) => error.into(),
+        CheckError::People(PeopleError::Store(error)) => error.into(),
+        CheckError::People(error) => Problem::internal(error),
     }
 }
 
