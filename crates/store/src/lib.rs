@@ -51,6 +51,7 @@ pub mod sealed;
 pub mod sealed_file;
 pub mod sending_domain;
 pub mod sending_total;
+pub mod sending_trouble;
 pub mod session;
 pub mod suppression;
 pub mod tag;
@@ -93,6 +94,7 @@ pub fn statements() -> Vec<&'static Sql> {
         sealed_file::STATEMENTS,
         sending_domain::STATEMENTS,
         sending_total::STATEMENTS,
+        sending_trouble::STATEMENTS,
         session::STATEMENTS,
         suppression::STATEMENTS,
         tag::STATEMENTS,

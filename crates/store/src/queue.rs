@@ -3,7 +3,8 @@
 //! A job is enqueued in the transaction of the change that it follows, so that neither exists without the other.
 //! A worker claims it under a lease with an epoch; a worker that has lost its lease can no longer finish the job,
 //! because the epoch has moved on. A failed job runs again after a growing pause; after its last attempt it becomes a
-//! dead letter, which stays visible with its last error until somebody retries or drops it.
+//! dead letter, which stays visible with its last error until somebody retries or drops it. So does a job whose worker
+//! vanishes in the last attempt: it may be the job that kills its workers.
 //! Handlers must be idempotent: after a crash a job runs again.
 
 use std::time::Duration;
@@ -19,11 +20,14 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, 'ready', 0, $6, $7, 0, 0, NULL, $8)
         ON CONFLICT (dedup) DO NOTHING";
     CLAIM = "UPDATE job SET state = 'leased', attempts = attempts + 1, epoch = epoch + 1, lease_until = $2
-        WHERE job_id = (SELECT job_id FROM job WHERE state = 'ready' AND run_at <= $1 ORDER BY run_at, job_id LIMIT 1)
+        WHERE job_id = (SELECT j.job_id FROM job j WHERE j.state = 'ready' AND j.run_at <= $1 AND j.kind <> $3
+            AND (SELECT COUNT(*) FROM job r WHERE r.account_id = j.account_id AND r.state = 'leased') < $4
+            ORDER BY j.run_at, j.job_id LIMIT 1)
         RETURNING job_id, account_id, kind, payload, attempts, max_attempts, epoch"
         => "UPDATE job SET state = 'leased', attempts = attempts + 1, epoch = epoch + 1, lease_until = $2
-        WHERE job_id = (SELECT job_id FROM job WHERE state = 'ready' AND run_at <= $1 ORDER BY run_at, job_id LIMIT 1
-            FOR UPDATE SKIP LOCKED)
+        WHERE job_id = (SELECT j.job_id FROM job j WHERE j.state = 'ready' AND j.run_at <= $1 AND j.kind <> $3
+            AND (SELECT COUNT(*) FROM job r WHERE r.account_id = j.account_id AND r.state = 'leased') < $4
+            ORDER BY j.run_at, j.job_id LIMIT 1 FOR UPDATE OF j SKIP LOCKED)
         RETURNING job_id, account_id, kind, payload, attempts, max_attempts, epoch";
     EXTEND = "UPDATE job SET lease_until = $3 WHERE job_id = $1 AND epoch = $2 AND state = 'leased'";
     FINISH = "DELETE FROM job WHERE job_id = $1 AND epoch = $2 AND state = 'leased'";
@@ -33,10 +37,17 @@ statements! {
         WHERE job_id = $1 AND epoch = $2 AND state = 'leased'";
     BURY = "UPDATE job SET state = 'dead', dedup = NULL, last_error = $3
         WHERE job_id = $1 AND epoch = $2 AND state = 'leased'";
-    EXPIRE = "UPDATE job SET state = 'ready', run_at = $1 WHERE state = 'leased' AND lease_until < $1";
+    EXPIRE = "UPDATE job SET state = 'ready', run_at = $1
+        WHERE state = 'leased' AND lease_until < $1 AND attempts < max_attempts";
+    BURY_VANISHED = "UPDATE job SET state = 'dead', dedup = NULL,
+            last_error = 'the worker vanished in attempt ' || attempts || ', the last one'
+        WHERE state = 'leased' AND lease_until < $1 AND attempts >= max_attempts
+        RETURNING job_id, account_id, kind, payload, attempts, max_attempts, epoch";
     DEAD = "SELECT job_id, account_id, kind, attempts, last_error, created_at
         FROM job WHERE state = 'dead' ORDER BY job_id LIMIT $1";
     REVIVE = "UPDATE job SET state = 'ready', attempts = 0, run_at = $2 WHERE job_id = $1 AND state = 'dead'";
+    DROP_DEAD = "DELETE FROM job WHERE job_id = $1 AND state = 'dead'";
+    COUNT_DEAD = "SELECT COUNT(*) FROM job WHERE state = 'dead'";
     NEXT_AT = "SELECT MIN(run_at) FROM job WHERE state = 'ready'";
     COUNT = "SELECT COUNT(*) FROM job WHERE account_id = $1 AND kind = $2 AND state IN ('ready', 'leased')";
 }
@@ -134,13 +145,41 @@ pub async fn enqueue(ctx: &Ctx, tx: &mut Tx, job: NewJob<'_>) -> Result<bool, Er
     Ok(made == 1)
 }
 
-/// Claims the job that has been due longest, if any, for `lease`. First frees jobs whose worker has vanished.
+/// Which jobs a worker takes.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms {
+    /// No job of an account that has so many running already, counted over all workers. Workers that claim at the same
+    /// instant can exceed it by one each.
+    pub per_account: i64,
+    /// No job of this kind; empty for any.
+    pub without: &'static str,
+}
+
+impl Terms {
+    /// Every job.
+    pub const ANY: Self = Self { per_account: i64::MAX, without: "" };
+}
+
+/// Claims the job that has been due longest, if any, for `lease`. First frees jobs whose worker has vanished, but for
+/// those that [`bury_vanished`] buries.
 pub async fn claim(db: &Db, now: Timestamp, lease: Duration) -> Result<Option<ClaimedJob>, Error> {
+    claim_on(db, now, lease, Terms::ANY).await
+}
+
+/// [`claim`], but only a job that the worker takes.
+pub async fn claim_on(db: &Db, now: Timestamp, lease: Duration, terms: Terms) -> Result<Option<ClaimedJob>, Error> {
     let mut tx = db.write().await?;
     exec!(&mut tx, EXPIRE, now.micros())?;
-    let job = optional!(&mut tx, CLAIM => ClaimedJob, now.micros(), now.plus(lease).micros())?;
+    let (at, until) = (now.micros(), now.plus(lease).micros());
+    let job = optional!(&mut tx, CLAIM => ClaimedJob, at, until, terms.without, terms.per_account)?;
     tx.commit().await?;
     Ok(job)
+}
+
+/// Makes dead letters of the jobs whose worker has vanished in their last attempt, and yields them: what waits for such
+/// a job must hear of it in the same transaction.
+pub async fn bury_vanished(tx: &mut Tx, now: Timestamp) -> Result<Vec<ClaimedJob>, Error> {
+    all!(tx, BURY_VANISHED => ClaimedJob, now.micros())
 }
 
 /// Prolongs the lease of a running job; `false` means that the lease is lost and the handler must stop.
@@ -148,8 +187,8 @@ pub async fn extend(tx: &mut Tx, job: &ClaimedJob, until: Timestamp) -> Result<b
     Ok(exec!(tx, EXTEND, job.job_id, job.epoch, until.micros())? == 1)
 }
 
-/// Records what became of a claimed job; does nothing if the lease was lost.
-pub async fn settle(tx: &mut Tx, job: &ClaimedJob, outcome: &Outcome, now: Timestamp) -> Result<(), Error> {
+/// Records what became of a claimed job; does nothing if the lease was lost. `true` if it became a dead letter.
+pub async fn settle(tx: &mut Tx, job: &ClaimedJob, outcome: &Outcome, now: Timestamp) -> Result<bool, Error> {
     match outcome {
         Outcome::Done => exec!(tx, FINISH, job.job_id, job.epoch)?,
         Outcome::Again(at) => exec!(tx, AGAIN, job.job_id, job.epoch, at.micros())?,
@@ -157,9 +196,11 @@ pub async fn settle(tx: &mut Tx, job: &ClaimedJob, outcome: &Outcome, now: Times
             let at = now.plus(pause_after(job.attempts));
             exec!(tx, RETRY, job.job_id, job.epoch, at.micros(), error)?
         }
-        Outcome::Retry(error) | Outcome::Dead(error) => exec!(tx, BURY, job.job_id, job.epoch, error)?,
+        Outcome::Retry(error) | Outcome::Dead(error) => {
+            return Ok(exec!(tx, BURY, job.job_id, job.epoch, error)? == 1);
+        }
     };
-    Ok(())
+    Ok(false)
 }
 
 /// The jobs that gave up, oldest first, at most `limit`.
@@ -170,6 +211,16 @@ pub async fn dead(tx: &mut Tx, limit: i64) -> Result<Vec<DeadJob>, Error> {
 /// Lets a dead job run again; `false` if there is none with this id.
 pub async fn revive(tx: &mut Tx, job: Id<kind::Job>, now: Timestamp) -> Result<bool, Error> {
     Ok(exec!(tx, REVIVE, job.uuid(), now.micros())? == 1)
+}
+
+/// Removes a dead job; `false` if there is none with this id.
+pub async fn drop_dead(tx: &mut Tx, job: Id<kind::Job>) -> Result<bool, Error> {
+    Ok(exec!(tx, DROP_DEAD, job.uuid())? == 1)
+}
+
+/// How many jobs gave up.
+pub async fn count_dead(tx: &mut Tx) -> Result<i64, Error> {
+    Ok(one!(tx, COUNT_DEAD => (i64,))?.0)
 }
 
 /// When the next waiting job is due; `None` if none waits.

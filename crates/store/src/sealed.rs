@@ -110,6 +110,7 @@ sealed_tables! {
     import_change (change_id) { IMPORT_PREVIOUS = previous: Contact }
     campaign (campaign_id) { CAMPAIGN_CONTENT = content: Content }
     campaign_activity (activity_id) { ACTIVITY_CONTENT = content: Content }
+    sending_trouble (activity_id) { SENDING_TROUBLE = trouble: Content }
     delivery_reply (reply_id) { DELIVERY_REPLY = reply: Contact }
     sending_domain (domain_id) { DOMAIN_RSA = rsa_private: Credential, DOMAIN_ED25519 = ed25519_private: Credential }
     relay (relay_id) { RELAY_PASSWORD = password: Credential }

@@ -1,0 +1,13 @@
+-- Why a sending cannot go on at this moment, in the words of a page: one row while it is held up. Sealed, because mail
+-- servers quote user names and addresses.
+CREATE TABLE sending_trouble (
+    account_id BLOB NOT NULL,
+    activity_id BLOB NOT NULL,
+    trouble BLOB NOT NULL,
+    key_version INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (account_id, activity_id)
+) STRICT;
+
+-- Few at a time: how many jobs of an account run is asked with every claim.
+CREATE INDEX job_running ON job (account_id) WHERE state = 'leased';
