@@ -1,6 +1,7 @@
 //! A campaign as the account's people handle it: written, listed, sent, stopped.
 
 mod schedule;
+mod stall;
 mod write;
 
 use letterkeep_model::{Ctx, Id, Timestamp, kind};
@@ -10,6 +11,7 @@ use letterkeep_store::{Error as StoreError, Tx, campaign as rows};
 use letterkeep_vault::{Keyring, OpenError};
 
 pub use schedule::{LATEST, Launched, Scheduled, When, begin, cancel, finish, launch, pause, resume, unschedule};
+pub use stall::{stall, stall_scheduled};
 pub use write::{create, delete, duplicate, rename, update};
 
 use crate::compile::Problem;
@@ -24,7 +26,8 @@ pub struct Campaign {
     pub name: String,
     /// Where it is in its life.
     pub state: State,
-    /// Why it is paused, if the service paused it: `overdue` or `incomplete`; else empty.
+    /// Why it is paused, if the service paused it: `overdue`, `incomplete`, `no_audience`, `gave_up` or
+    /// `sender_refused`; else empty.
     pub state_reason: String,
     /// What is written.
     pub content: Content,

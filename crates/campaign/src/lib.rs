@@ -29,7 +29,8 @@ pub mod template;
 pub use audience::Audience;
 pub use campaign::{
     Activity, ActivityState, Campaign, CampaignError, CampaignSummary, Launched, Scheduled, When, begin, cancel, count,
-    create, delete, duplicate, find, find_activity, finish, launch, page, pause, rename, resume, unschedule, update,
+    create, delete, duplicate, find, find_activity, finish, launch, page, pause, rename, resume, stall,
+    stall_scheduled, unschedule, update,
 };
 pub use compile::{
     CampaignLink, Compiled, Links, Plain, Problem, RenderError, Rendered, Severity, compile, preview, system,

@@ -5,6 +5,7 @@
 //! * [`sender`]: the worker of `delivery.run`. It writes the ledger: one row for each recipient.
 //! * [`message`], [`dkim`], [`smtp`]: one message, its signatures, its way over the wire.
 //! * [`check`] and [`test_send`](mod@test_send): before a campaign is sent; [`report`](mod@report): what became of it.
+//! * [`trouble`]: why a sending is held up.
 //! * [`tracking`]: what recipients do with their links, as far as they agreed to that.
 //! * [`limit`]: how many messages go to one destination in a minute.
 //! * [`sink`]: an SMTP server for the demonstration and for tests, on loopback alone.
@@ -35,6 +36,7 @@ pub mod sink;
 pub mod smtp;
 pub mod test_send;
 pub mod tracking;
+pub mod trouble;
 
 pub use links::{CLICK_PATH, LinkBase, LinkBaseError, OPEN_PATH, UNSUBSCRIBE_PATH, VIEW_PATH};
 pub use person::{PeopleError, known as merge_keys};

@@ -8,6 +8,7 @@
 mod carry;
 mod count;
 mod freeze;
+mod job;
 mod prepare;
 mod scribe;
 
@@ -19,7 +20,7 @@ use letterkeep_audience::{CustomField, field};
 use letterkeep_campaign::{Activity, ActivityState, CampaignError, Compiled, Content, compile};
 use letterkeep_model::{Ctx, Id, Timestamp, kind};
 use letterkeep_store::queue::{ClaimedJob, Outcome};
-use letterkeep_store::{KeyStoreError, Store, ledger};
+use letterkeep_store::{KeyStoreError, Store, ledger, sending_trouble};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
@@ -29,9 +30,11 @@ use crate::limit::Destinations;
 use crate::links::LinkBase;
 use crate::person::{self, PeopleError};
 use crate::relay::{self, RelayError};
-use crate::smtp::{Server, Trust};
+use crate::smtp::{Reply, Server, SmtpError, Trust};
+use crate::trouble::Trouble;
 
 pub use count::Progress;
+pub use job::{gave_up, run_activity, run_job};
 use scribe::Notes;
 
 /// How long a recipient is held; prolonged while the worker lives.
@@ -44,6 +47,10 @@ const LOOK: Duration = Duration::from_millis(500);
 const READY: usize = 128;
 /// Recipients of a cancelled sending that are written off in one transaction: nobody else waits long for it.
 const CANCELLED: i64 = 5_000;
+/// How long a worker stays with one sending while others may wait for it.
+pub const STINT: Duration = Duration::from_mins(1);
+/// How often in a row a relay refuses the sender before nothing more is tried.
+const SENDER_REFUSALS: u32 = 3;
 /// A sending with many waiting messages is looked at again after this long at the earliest.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -130,61 +137,71 @@ pub(crate) struct Run {
     /// Whether the relay was reached in this pass.
     reached: AtomicBool,
     /// Why it was not, the last time.
-    unreachable: StdMutex<Option<String>>,
+    unreachable: StdMutex<Option<SmtpError>>,
+    /// How often in a row the relay has refused the sender, and what it said the last time.
+    refusals: StdMutex<(u32, Option<Reply>)>,
+    /// Whether a reason is kept that held this sending up before.
+    held_up: AtomicBool,
     count: count::Count,
     stop: AtomicBool,
+    /// When this run makes room for others.
+    until: Timestamp,
     /// Why it stopped, if not by somebody's wish.
-    trouble: StdMutex<Option<String>>,
+    trouble: StdMutex<Option<(Trouble, String)>>,
 }
 
 impl Run {
+    /// Whether nothing more is to be begun: somebody or something stopped it, or it has had its time.
     fn stopped(&self) -> bool {
-        self.stop.load(Ordering::SeqCst)
+        self.stop.load(Ordering::SeqCst) || self.has_had_its_time()
     }
 
-    fn stop_with(&self, reason: String) {
+    fn has_had_its_time(&self) -> bool {
+        self.ctx.now() >= self.until
+    }
+
+    fn stop_for(&self, trouble: Trouble, reason: String) {
         self.stop.store(true, Ordering::SeqCst);
-        let mut trouble = self.trouble.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        trouble.get_or_insert(reason);
+        lock(&self.trouble).get_or_insert((trouble, reason));
+    }
+
+    /// Stops because of something that is not a matter of the account.
+    fn stop_with(&self, reason: String) {
+        self.stop_for(Trouble::Service, reason);
+    }
+
+    /// The relay has refused the sender.
+    fn sender_refused(&self, reply: Reply) {
+        let mut refusals = lock(&self.refusals);
+        *refusals = (refusals.0 + 1, Some(reply));
+        if refusals.0 >= SENDER_REFUSALS {
+            self.stop.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// The relay has taken the sender.
+    fn sender_taken(&self) {
+        *lock(&self.refusals) = (0, None);
+    }
+
+    /// The relay's refusal, if it is reason enough to stop: several in a row, or the last word of a pass that has ended
+    /// by itself.
+    fn refusal(&self) -> Option<Trouble> {
+        let refusals = lock(&self.refusals);
+        let (number, reply) = &*refusals;
+        let reply = reply.as_ref().filter(|_| *number >= SENDER_REFUSALS || !self.stopped());
+        reply.map(Trouble::sender)
     }
 }
 
-/// Carries out a sending as far as it goes now. `job` is the claimed job whose lease is prolonged meanwhile;
-/// `progress` is called about twice a second. The handler of `delivery.run`: the outcome is for
-/// [`queue::settle`](letterkeep_store::queue::settle).
-pub async fn run_activity(
-    store: &Store,
-    ctx: &Ctx,
-    activity: Id<kind::CampaignActivity>,
-    outbound: &Outbound,
-    job: Option<&ClaimedJob>,
-    progress: &(dyn Fn(Progress) + Send + Sync),
-) -> Outcome {
-    match run(store, ctx, activity, outbound, job, progress).await {
-        Ok(outcome) => outcome,
-        Err(error) if error.is_final() => Outcome::Dead(error.to_string()),
-        Err(error) => Outcome::Retry(error.to_string()),
-    }
-}
-
-/// What `delivery.run` carries: `{"activity": "activity_…"}`.
-#[derive(serde::Deserialize)]
-struct Payload {
-    activity: Id<kind::CampaignActivity>,
-}
-
-/// The handler of `delivery.run`.
-pub async fn run_job(
-    store: &Store,
-    ctx: &Ctx,
-    outbound: &Outbound,
-    job: &ClaimedJob,
-    progress: &(dyn Fn(Progress) + Send + Sync),
-) -> Outcome {
-    match serde_json::from_str::<Payload>(&job.payload) {
-        Ok(payload) => run_activity(store, ctx, payload.activity, outbound, Some(job), progress).await,
-        Err(_) => Outcome::Dead("the job names no sending".to_owned()),
-    }
+/// How a run of the worker ended.
+enum End {
+    /// Nothing is wrong.
+    Well(Outcome),
+    /// It cannot go on now and may later. The text is for operators.
+    Held(Trouble, String),
+    /// The relay takes nothing from this sender: somebody has to mend that before more is tried.
+    Refused(Trouble),
 }
 
 async fn run(
@@ -194,21 +211,22 @@ async fn run(
     outbound: &Outbound,
     job: Option<&ClaimedJob>,
     progress: &(dyn Fn(Progress) + Send + Sync),
-) -> Result<Outcome, SendError> {
+) -> Result<End, SendError> {
+    let until = ctx.now().plus(STINT);
     let keyring = store.keys.keyring(ctx.account).await?;
     let mut tx = store.db.read().await?;
     let found =
         letterkeep_campaign::find_activity(ctx, &mut tx, &keyring, activity).await?.ok_or(SendError::Missing)?;
     drop(tx);
     match found.state {
-        ActivityState::Finished | ActivityState::Paused => return Ok(Outcome::Done),
-        ActivityState::Cancelled => return cancelled(store, ctx, activity).await,
+        ActivityState::Finished | ActivityState::Paused => return Ok(End::Well(Outcome::Done)),
+        ActivityState::Cancelled => return Ok(End::Well(cancelled(store, ctx, activity).await?)),
         ActivityState::Freezing | ActivityState::Sending => {}
     }
     if found.frozen_at.is_none() && !freeze::freeze(store, ctx, &found, job, progress).await? {
-        return after_stop(store, ctx, activity).await;
+        return Ok(End::Well(after_stop(store, ctx, activity).await?));
     }
-    let run = Arc::new(equip(store, ctx, found, outbound, job).await?);
+    let run = Arc::new(equip(store, ctx, found, outbound, job, until).await?);
     loop {
         let mut tx = store.db.write().await?;
         let (planned, in_doubt) = ledger::expire(&mut tx, ctx.account, activity, ctx.now()).await?;
@@ -220,12 +238,15 @@ async fn run(
         run.count.reset(&totals);
         pass(&run, progress).await;
         progress(run.count.progress());
-        let trouble = run.trouble.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        if let Some(trouble) = trouble {
-            return Ok(Outcome::Retry(trouble));
+        if let Some(refusal) = run.refusal() {
+            return Ok(End::Refused(refusal));
         }
-        if run.stopped() {
-            return after_stop(store, ctx, activity).await;
+        if let Some((trouble, reason)) = lock(&run.trouble).take() {
+            return Ok(End::Held(trouble, reason));
+        }
+        job::goes_on(&run).await;
+        if run.stop.load(Ordering::SeqCst) {
+            return Ok(End::Well(after_stop(store, ctx, activity).await?));
         }
         let mut tx = store.db.read().await?;
         let due = ledger::next_due(&mut tx, ctx.account, activity).await?;
@@ -236,13 +257,20 @@ async fn run(
                 let mut tx = store.db.write().await?;
                 letterkeep_campaign::finish(ctx, &mut tx, activity).await?;
                 tx.commit().await?;
-                return Ok(Outcome::Done);
+                return Ok(End::Well(Outcome::Done));
             }
+            // Others have waited for a worker meanwhile.
+            Some(at) if at <= ctx.now() && run.has_had_its_time() => return Ok(End::Well(Outcome::Again(ctx.now()))),
             // Some were put off for a moment only, for example because their connection ended.
             Some(at) if at <= ctx.now() => {}
-            Some(at) => return Ok(Outcome::Again(at.max(ctx.now().plus(SHORTEST_PAUSE)))),
+            Some(at) => return Ok(End::Well(Outcome::Again(at.max(ctx.now().plus(SHORTEST_PAUSE))))),
         }
     }
+}
+
+/// Nothing that these locks guard can be left half-changed.
+fn lock<T>(mutex: &StdMutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// A lease ends after its last instant.
@@ -257,6 +285,7 @@ async fn equip(
     found: Activity,
     outbound: &Outbound,
     job: Option<&ClaimedJob>,
+    until: Timestamp,
 ) -> Result<Run, SendError> {
     // Freezing a large audience may have taken long enough for a rotation.
     let keyring = store.keys.keyring(ctx.account).await?;
@@ -268,6 +297,7 @@ async fn equip(
     let signer = domain::signer(ctx, &mut tx, &keyring, &found.content.from_address).await?;
     let signer = signer.ok_or(SendError::NoDomain)?;
     let (relay, mut server) = relay::open(ctx, &mut tx, &keyring).await?.ok_or(SendError::NoRelay)?;
+    let held_up = sending_trouble::find(&mut tx, ctx.account, found.id).await?.is_some();
     drop(tx);
     server.hello.clone_from(&outbound.hello);
     Ok(Run {
@@ -288,8 +318,11 @@ async fn equip(
         connections: AtomicUsize::new(0),
         reached: AtomicBool::new(false),
         unreachable: StdMutex::new(None),
+        refusals: StdMutex::new((0, None)),
+        held_up: AtomicBool::new(held_up),
         count: count::Count::default(),
         stop: AtomicBool::new(false),
+        until,
         trouble: StdMutex::new(None),
     })
 }
@@ -324,6 +357,7 @@ async fn pass(run: &Arc<Run>, progress: &(dyn Fn(Progress) + Send + Sync)) {
             },
             _ = look.tick() => {
                 progress(run.count.progress());
+                job::goes_on(run).await;
                 if !run.stopped() && !still_wanted(run).await {
                     run.stop.store(true, Ordering::SeqCst);
                 }
@@ -331,9 +365,9 @@ async fn pass(run: &Arc<Run>, progress: &(dyn Fn(Progress) + Send + Sync)) {
         }
     }
     // A connection may end for want of messages while another one cannot be made: then nobody has noticed yet.
-    let unreachable = run.unreachable.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-    if let Some(reason) = unreachable.filter(|_| !run.reached.load(Ordering::SeqCst)) {
-        run.stop_with(reason);
+    let unreachable = lock(&run.unreachable).take();
+    if let Some(error) = unreachable.filter(|_| !run.reached.load(Ordering::SeqCst)) {
+        run.stop_for(Trouble::relay(&error), error.to_string());
     }
     // No connection is left: what is ready goes back.
     let mut rest = source.lock().await;

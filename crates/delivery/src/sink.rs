@@ -52,6 +52,8 @@ pub struct Taken {
 /// How the sink behaves.
 #[derive(Clone)]
 pub struct Behaviour {
+    /// Called for each sender; an answer refuses it, for example `550 5.7.1 quota`.
+    pub refuse_sender: Arc<dyn Fn(&str) -> Option<String> + Send + Sync>,
     /// Called for each recipient.
     pub react: Arc<dyn Fn(&str) -> Reaction + Send + Sync>,
     /// Called for each message taken.
@@ -79,6 +81,7 @@ impl Behaviour {
     /// Takes everything, in the clear, and hands it to `take`.
     pub fn accept_all(take: impl Fn(Taken) + Send + Sync + 'static) -> Self {
         Self {
+            refuse_sender: Arc::new(|_| None),
             react: Arc::new(|_| Reaction::Accept),
             take: Arc::new(take),
             tls: None,

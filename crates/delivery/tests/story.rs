@@ -8,6 +8,8 @@ mod bounce;
 mod cancel;
 #[path = "story/count.rs"]
 mod count;
+#[path = "story/held.rs"]
+mod held;
 #[path = "story/house.rs"]
 mod house;
 #[path = "story/rotation.rs"]

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use letterkeep_audience::{field, import};
+use letterkeep_campaign::CampaignError;
 use letterkeep_delivery::sender::{self, Outbound};
 use letterkeep_delivery::{check, merge_keys};
 use letterkeep_model::{Ctx, Id, Timestamp, kind};
-use letterkeep_store::queue::{self, ClaimedJob, NewJob, Outcome};
+use letterkeep_store::queue::{self, ClaimedJob, NewJob, Outcome, Terms};
 use letterkeep_store::rotation::{self, Progress, RotationError};
-use letterkeep_store::{Error, Store};
+use letterkeep_store::{Error, Store, Tx};
 use tokio::sync::watch;
 
 use crate::house::House;
@@ -19,8 +20,18 @@ const LEASE: Duration = Duration::from_mins(5);
 /// How long an idle worker sleeps: the delay before a due job starts.
 const IDLE: Duration = Duration::from_millis(500);
 /// Jobs at the same time.
-const WORKERS: usize = 3;
+const WORKERS: usize = 4;
+/// The kind of job that carries out a sending: there may be many, and each comes back as long as it has something to do.
+const SENDING: &str = "delivery.run";
+/// Jobs of one account at the same time: fewer than workers, so that others get their turn.
+const PER_ACCOUNT: i64 = 2;
+/// What most workers take.
+pub(crate) const ANYTHING: Terms = Terms { per_account: PER_ACCOUNT, without: "" };
+/// What the one takes that is there for everything short.
+const NO_SENDING: Terms = Terms { per_account: PER_ACCOUNT, without: SENDING };
 
+/// The beginning of a scheduled campaign.
+const START: &str = "campaign.start";
 /// Rotation of an account's key.
 const ROTATE: &str = "keys.rotate";
 /// Removal of what has expired.
@@ -35,11 +46,12 @@ pub(crate) async fn run(house: House, outbound: Outbound, stop: watch::Receiver<
     }
     let house = Arc::new(house);
     let mut workers = tokio::task::JoinSet::new();
-    for _ in 0..WORKERS {
+    for number in 0..WORKERS {
+        let terms = if number == 0 { NO_SENDING } else { ANYTHING };
         let (house, outbound, mut stop) = (house.clone(), outbound.clone(), stop.clone());
         workers.spawn(async move {
             while !*stop.borrow() {
-                match run_one(&house, &outbound).await {
+                match run_one(&house, &outbound, terms).await {
                     Ok(true) => {}
                     Ok(false) => {
                         tokio::select! {
@@ -59,8 +71,10 @@ pub(crate) async fn run(house: House, outbound: Outbound, stop: watch::Receiver<
 }
 
 /// Claims one job and does it; `false` if none was due.
-pub(crate) async fn run_one(house: &House, outbound: &Outbound) -> Result<bool, Error> {
-    let Some(job) = queue::claim(&house.store.db, house.clock.now(), LEASE).await? else { return Ok(false) };
+pub(crate) async fn run_one(house: &House, outbound: &Outbound, terms: Terms) -> Result<bool, Error> {
+    bury_vanished(house).await?;
+    let claimed = queue::claim_on(&house.store.db, house.clock.now(), LEASE, terms).await?;
+    let Some(job) = claimed else { return Ok(false) };
     let ctx = house.system(job.account());
     tracing::info!(job = %job.job_id, kind = job.kind, attempt = job.attempts, request = %ctx.request, "job started");
     // In a task of its own, so that a handler that panics fails its job and not the worker.
@@ -78,15 +92,50 @@ pub(crate) async fn run_one(house: &House, outbound: &Outbound) -> Result<bool, 
         }
     }
     let mut tx = house.store.db.write().await?;
-    queue::settle(&mut tx, &job, &outcome, ctx.now()).await?;
+    if queue::settle(&mut tx, &job, &outcome, ctx.now()).await? {
+        gave_up(&ctx, &mut tx, &job).await?;
+    }
     tx.commit().await?;
     Ok(true)
 }
 
+/// A job that kills its worker comes to its end too.
+async fn bury_vanished(house: &House) -> Result<(), Error> {
+    let mut tx = house.store.db.write().await?;
+    for job in queue::bury_vanished(&mut tx, house.clock.now()).await? {
+        tracing::error!(job = %job.job_id, kind = job.kind, "the worker of a job vanished in its last attempt");
+        gave_up(&house.system(job.account()), &mut tx, &job).await?;
+    }
+    tx.commit().await
+}
+
+/// A job has become a dead letter: what waits for it is told, in the same commit.
+async fn gave_up(ctx: &Ctx, tx: &mut Tx, job: &ClaimedJob) -> Result<(), Error> {
+    let told = match job.kind.as_str() {
+        SENDING => sender::gave_up(ctx, tx, job).await,
+        START => match serde_json::from_str(&job.payload) {
+            Ok(Start { campaign }) => {
+                letterkeep_campaign::stall_scheduled(ctx, tx, campaign, "gave_up").await.map(|_| ())
+            }
+            Err(_) => Ok(()),
+        },
+        _ => Ok(()),
+    };
+    match told {
+        Err(CampaignError::Store(error)) => Err(error),
+        // The job must be buried even so: otherwise it would keep every worker busy.
+        Err(error) => {
+            tracing::error!(job = %job.job_id, %error, "a campaign could not be paused");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
 async fn perform(house: &House, outbound: &Outbound, ctx: &Ctx, job: &ClaimedJob) -> Outcome {
     match job.kind.as_str() {
-        "campaign.start" => begin(ctx, &house.store, job).await,
-        "delivery.run" => sender::run_job(&house.store, ctx, outbound, job, &|_| {}).await,
+        START => begin(ctx, &house.store, job).await,
+        SENDING => sender::run_job(&house.store, ctx, outbound, job, &|_| {}).await,
         check::JOB => check::run_job(&house.store, ctx, job).await,
         import::run::JOB | import::undo::JOB => import::run::perform(ctx, &house.store, job).await,
         SWEEP => sweep(ctx, &house.store).await,

@@ -247,7 +247,12 @@ fn ready(keyring: &Keyring, row: &CampaignRow, known: &BTreeSet<String>) -> Resu
     if campaign.audience.is_empty() { Err(CampaignError::NoAudience) } else { Ok(compiled) }
 }
 
-async fn hold(ctx: &Ctx, tx: &mut Tx, mut row: CampaignRow, reason: &'static str) -> Result<Scheduled, CampaignError> {
+pub(super) async fn hold(
+    ctx: &Ctx,
+    tx: &mut Tx,
+    mut row: CampaignRow,
+    reason: &'static str,
+) -> Result<Scheduled, CampaignError> {
     step_from(&row, Step::Hold)?.name().clone_into(&mut row.state);
     reason.clone_into(&mut row.state_reason);
     save(ctx, tx, &mut row).await?;
@@ -273,7 +278,12 @@ async fn enqueue_run(
     Ok(())
 }
 
-async fn set_activity(ctx: &Ctx, tx: &mut Tx, row: &CampaignRow, state: ActivityState) -> Result<(), StoreError> {
+pub(super) async fn set_activity(
+    ctx: &Ctx,
+    tx: &mut Tx,
+    row: &CampaignRow,
+    state: ActivityState,
+) -> Result<(), StoreError> {
     let Some(activity) = row.activity_id else { return Ok(()) };
     let ended = matches!(state, ActivityState::Finished | ActivityState::Cancelled).then(|| ctx.now().micros());
     rows::set_activity_state(tx, ctx.account, Id::from_uuid(activity), state.name(), ended).await?;

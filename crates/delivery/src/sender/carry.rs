@@ -10,6 +10,7 @@ use tokio::sync::{Mutex, mpsc};
 use super::Run;
 use super::scribe::{Ending, Notes, ending};
 use crate::smtp::{Connection, Delivered, Failure, Mail, SmtpError, Verdict, back_off, verdict};
+use crate::trouble::Trouble;
 
 /// Messages that one connection marks at a time. With the number of connections it bounds what a crash can leave in
 /// doubt.
@@ -67,9 +68,9 @@ pub(super) async fn carry(run: Arc<Run>, source: Arc<Mutex<mpsc::Receiver<Prepar
 }
 
 fn give_up(run: &Run, error: &SmtpError) {
-    *run.unreachable.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(error.to_string());
+    *super::lock(&run.unreachable) = Some(error.clone());
     if run.connections.fetch_sub(1, Ordering::SeqCst) == 1 {
-        run.stop_with(error.to_string());
+        run.stop_for(Trouble::relay(error), error.to_string());
     } else {
         tracing::warn!(activity = %run.activity, %error, "a connection to the relay was given up; others go on");
     }
@@ -146,6 +147,13 @@ async fn record(run: &Run, notes: &Notes, prepared: &Prepared, delivered: Delive
     let (mut ended, lost) = match delivered {
         Delivered::Answered(stage, reply) => {
             let judged = verdict(stage, &reply);
+            if judged == Verdict::SenderRefused {
+                // Nothing was said about the recipient: no attempt is counted.
+                notes.end(vec![ending(run, contact, &prepared.claim, "planned", "")]).await;
+                run.sender_refused(reply);
+                return None;
+            }
+            run.sender_taken();
             let mut ended = judge(run, contact, &prepared.claim, judged, &prepared.mail.to, attempts);
             ended.settled.reply_code = Some(i64::from(reply.code));
             ended.settled.enhanced_code = reply.enhanced.map(|code| code.to_string());
@@ -180,7 +188,7 @@ fn judge(
 ) -> Ending {
     match judged {
         Verdict::Accepted => ending(run, contact, claim, "accepted", ""),
-        Verdict::Deferred => match back_off(attempts) {
+        Verdict::Deferred | Verdict::SenderRefused => match back_off(attempts) {
             Some(pause) => {
                 let mut ended = ending(run, contact, claim, "deferred", "later");
                 ended.settled.next_at = Timestamp::plus(run.ctx.now(), pause).micros();

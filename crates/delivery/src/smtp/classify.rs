@@ -51,22 +51,30 @@ pub enum Verdict {
     Deferred,
     /// Do not try again.
     Failed(Failure),
+    /// The server takes nothing from this sender, whoever the recipient is: the quota is used up, the address is not
+    /// confirmed, a log-in is missing.
+    SenderRefused,
 }
 
 /// Judges a reply to `stage`. Anything but 2xx and 5xx is worth another try.
 pub fn verdict(stage: Stage, reply: &Reply) -> Verdict {
     match reply.code / 100 {
         2 if stage == Stage::Message => Verdict::Accepted,
-        5 => Verdict::Failed(failure(stage, reply.enhanced)),
+        5 if concerns_sender(stage, reply) => Verdict::SenderRefused,
+        5 => Verdict::Failed(failure(reply.enhanced)),
         _ => Verdict::Deferred,
     }
 }
 
-fn failure(stage: Stage, enhanced: Option<Enhanced>) -> Failure {
+/// Whatever is refused at MAIL FROM; 530, no log-in (RFC 4954 §6); 1.7 and 1.8, the sender's address.
+fn concerns_sender(stage: Stage, reply: &Reply) -> bool {
+    stage == Stage::Sender || reply.code == 530 || matches!(reply.enhanced, Some(Enhanced(_, 1, 7 | 8)))
+}
+
+fn failure(enhanced: Option<Enhanced>) -> Failure {
     match enhanced {
-        // Policy; 1.7 and 1.8, the sender's address; whatever is refused at MAIL FROM is about the sender too.
-        Some(Enhanced(_, 7, _) | Enhanced(_, 1, 7 | 8)) => Failure::SenderFault,
-        _ if stage == Stage::Sender => Failure::SenderFault,
+        // Policy: often that of one receiver.
+        Some(Enhanced(_, 7, _)) => Failure::SenderFault,
         // No such mailbox, system or syntax; moved without a new address; null MX (RFC 7505).
         Some(Enhanced(_, 1, 1 | 2 | 3 | 6 | 10)) => Failure::HardBounce,
         Some(Enhanced(_, 2, 1)) => Failure::Disabled,
@@ -104,7 +112,12 @@ mod tests {
             (Stage::Recipient, "421 bye", Verdict::Deferred),
             (Stage::Message, "550 5.7.26 not aligned", Verdict::Failed(Failure::SenderFault)),
             (Stage::Message, "552 5.3.4 too big", Verdict::Failed(Failure::Content)),
-            (Stage::Sender, "550 5.1.1 odd", Verdict::Failed(Failure::SenderFault)),
+            (Stage::Sender, "550 5.1.1 odd", Verdict::SenderRefused),
+            (Stage::Sender, "552 5.2.2 quota", Verdict::SenderRefused),
+            (Stage::Sender, "451 4.7.1 later", Verdict::Deferred),
+            (Stage::Recipient, "530 5.7.0 log in first", Verdict::SenderRefused),
+            (Stage::Recipient, "553 5.1.8 sender", Verdict::SenderRefused),
+            (Stage::Recipient, "550 5.7.1 not you", Verdict::Failed(Failure::SenderFault)),
             (Stage::Recipient, "250 not the end", Verdict::Deferred),
         ] {
             assert_eq!(verdict(stage, &reply(text)), expected, "{text}");

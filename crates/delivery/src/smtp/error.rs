@@ -1,9 +1,12 @@
 use std::fmt;
+use std::io::ErrorKind;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Reply, ReplyError, TrustError};
 
 /// Where in the dialogue something happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Stage {
     /// The server's greeting.
     Greeting,
@@ -41,8 +44,9 @@ impl fmt::Display for Stage {
     }
 }
 
-/// Why the conversation with an SMTP server failed. Texts name no recipient.
-#[derive(Debug, thiserror::Error)]
+/// Why the conversation with an SMTP server failed. Texts name no recipient. Is kept, for the page that shows it later:
+/// what may change of its form is what old rows still mean.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum SmtpError {
     /// The name does not resolve.
     #[error("the server {0} cannot be found; check its name")]
@@ -55,7 +59,8 @@ pub enum SmtpError {
         /// The port.
         port: u16,
         /// What the system says.
-        reason: std::io::ErrorKind,
+        #[serde(serialize_with = "write_kind", deserialize_with = "read_kind")]
+        reason: ErrorKind,
     },
     /// The server did not answer in time.
     #[error("the server did not answer {0} in time")]
@@ -65,7 +70,7 @@ pub enum SmtpError {
     Closed(Stage),
     /// The connection broke.
     #[error("the connection broke at {0}: {1}")]
-    Broken(Stage, std::io::ErrorKind),
+    Broken(Stage, #[serde(serialize_with = "write_kind", deserialize_with = "read_kind")] ErrorKind),
     /// TLS failed: usually the certificate.
     #[error("no protected connection: {0}")]
     Tls(String),
@@ -95,4 +100,27 @@ pub enum SmtpError {
     /// The certificates to trust could not be read.
     #[error(transparent)]
     Trust(#[from] TrustError),
+}
+
+/// What the system says, as far as anybody can act on it.
+const KINDS: [(&str, ErrorKind); 9] = [
+    ("refused", ErrorKind::ConnectionRefused),
+    ("timed_out", ErrorKind::TimedOut),
+    ("host_unreachable", ErrorKind::HostUnreachable),
+    ("network_unreachable", ErrorKind::NetworkUnreachable),
+    ("network_down", ErrorKind::NetworkDown),
+    ("reset", ErrorKind::ConnectionReset),
+    ("aborted", ErrorKind::ConnectionAborted),
+    ("broken_pipe", ErrorKind::BrokenPipe),
+    ("unexpected_end", ErrorKind::UnexpectedEof),
+];
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape that serde calls")]
+fn write_kind<S: Serializer>(kind: &ErrorKind, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(KINDS.iter().find(|(_, known)| known == kind).map_or("other", |(name, _)| name))
+}
+
+fn read_kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ErrorKind, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    Ok(KINDS.iter().find(|(known, _)| *known == name).map_or(ErrorKind::Other, |(_, kind)| *kind))
 }

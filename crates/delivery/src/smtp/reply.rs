@@ -2,13 +2,15 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// A line may be this long, CRLF included; RFC 5321 §4.5.3.1.5 promises 512, servers exceed it.
 const MAX_LINE: usize = 2048;
 /// Lines in one reply.
 const MAX_LINES: usize = 128;
 
 /// Class, subject and detail, for example 5.1.1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Enhanced(pub u8, pub u16, pub u16);
 
 impl fmt::Display for Enhanced {
@@ -18,7 +20,7 @@ impl fmt::Display for Enhanced {
 }
 
 /// A whole reply.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reply {
     /// 200 to 599.
     pub code: u16,
@@ -54,7 +56,7 @@ impl fmt::Display for Reply {
 }
 
 /// The bytes are no reply.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum ReplyError {
     /// A line without a code in front.
     #[error("a line does not start with a reply code")]

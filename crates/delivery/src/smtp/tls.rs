@@ -10,7 +10,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 pub struct Trust(Arc<ClientConfig>);
 
 /// There is nothing to check certificates against.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, thiserror::Error)]
 pub enum TrustError {
     /// The system has no certificate store.
     #[error("this system has no trusted certificates; install the package ca-certificates or name a CA file")]

@@ -28,7 +28,11 @@ pub(crate) struct Story<'a> {
     pub(crate) sink: Sink,
     /// Called for each message that the sink takes, with their number so far, before the sink answers.
     pub(crate) on_take: OnTake,
+    /// Called for each MAIL FROM; an answer refuses it.
+    pub(crate) on_sender: OnSender,
 }
+
+pub(crate) type OnSender = Arc<Mutex<Option<Box<dyn FnMut() -> Option<String> + Send>>>>;
 
 pub(crate) type OnTake = Arc<Mutex<Option<Box<dyn FnMut(usize) + Send>>>>;
 
@@ -61,31 +65,53 @@ pub(crate) async fn story(house: &TestHouse, connections: u16, per_minute: u32) 
         }
     });
     behaviour.react = Arc::new(react);
+    let on_sender = OnSender::default();
+    let asked = on_sender.clone();
+    behaviour.refuse_sender = Arc::new(move |_| asked.lock().unwrap().as_mut().and_then(|ask| ask()));
     let sink = Sink::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), behaviour).await.unwrap();
     let keys = DomainKeys::generate(&ctx).await.unwrap();
     let mut tx = house.store.db.write().await.unwrap();
     let name = DomainName::parse("Bäckerei.example").unwrap();
     let domain = domain::add(&ctx, &mut tx, &keyring, &name, keys).await.unwrap();
     let list = list::create(&ctx, &mut tx, "Customers", "").await.unwrap();
-    let input = RelayInput {
-        host: "127.0.0.1".into(),
-        port: sink.address().port(),
-        security: Security::None,
-        user_name: String::new(),
-        password: PasswordChange::Clear,
-        connections,
-        per_destination_per_minute: per_minute,
-    };
+    let input = relay_input(sink.address().port(), connections, per_minute);
     relay::save(&ctx, &mut tx, &keyring, input).await.unwrap();
     tx.commit().await.unwrap();
     let base = LinkBase::new(&"https://mail.example.org".parse().unwrap()).unwrap();
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let trust = Trust::only(made.cert.pem().as_bytes()).unwrap();
     let outbound = Outbound::new(base, trust, "mail.example.org".into());
-    Story { house, ctx, keyring, domain, list, taken, outbound, sink, on_take }
+    Story { house, ctx, keyring, domain, list, taken, outbound, sink, on_take, on_sender }
+}
+
+pub(crate) fn relay_input(port: u16, connections: u16, per_minute: u32) -> RelayInput {
+    RelayInput {
+        host: "127.0.0.1".into(),
+        port,
+        security: Security::None,
+        user_name: String::new(),
+        password: PasswordChange::Clear,
+        connections,
+        per_destination_per_minute: per_minute,
+    }
 }
 
 impl Story<'_> {
+    /// The campaign that an activity sends.
+    pub(crate) async fn sent_by(&self, activity: Id<kind::CampaignActivity>) -> letterkeep_campaign::Campaign {
+        let mut tx = self.house.store.db.read().await.unwrap();
+        let found = letterkeep_campaign::find_activity(&self.ctx, &mut tx, &self.keyring, activity).await.unwrap();
+        let campaign = found.unwrap().campaign;
+        letterkeep_campaign::find(&self.ctx, &mut tx, &self.keyring, campaign).await.unwrap().unwrap()
+    }
+
+    pub(crate) async fn resume(&self, campaign: Id<kind::Campaign>) {
+        let known = contact::MERGE_NAMES.iter().map(|name| (*name).to_owned()).collect();
+        let mut tx = self.house.store.db.write().await.unwrap();
+        letterkeep_campaign::resume(&self.ctx, &mut tx, &self.keyring, campaign, &known).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
     pub(crate) async fn contacts(&self, names: &[&str], permission: Permission, track: bool) -> Vec<Id<kind::Contact>> {
         let mut tx = self.house.store.db.write().await.unwrap();
         let mut ids = Vec::new();

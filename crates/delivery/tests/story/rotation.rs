@@ -43,7 +43,7 @@ async fn whoever_waits_while_the_key_is_replaced_gets_the_message_too() {
                 may_go_on.recv().unwrap();
             }
         }));
-        let (outcome, ()) = tokio::join!(crate::run(&story, activity), async {
+        let (outcome, ()) = tokio::join!(Box::pin(crate::run(&story, activity)), async {
             tokio::task::spawn_blocking(move || has_begun.recv().unwrap()).await.unwrap();
             assert!(rotate(&story).await >= names.len() as u64);
             go_on.send(()).unwrap();

@@ -86,7 +86,7 @@ async fn carry_out(
     let mut progress = Progress::start("sending", "messages", 0);
     let work = async {
         loop {
-            if !worker::run_one(house, &outbound).await? {
+            if !worker::run_one(house, &outbound, worker::ANYTHING).await? {
                 tokio::time::sleep(std::time::Duration::from_millis(200)).await;
             }
         }
