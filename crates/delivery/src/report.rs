@@ -1,13 +1,13 @@
 //! What became of a sending, in numbers. Every query reads the rows of this sending alone, by their key; [`totals`] reads
 //! counters, for pages that ask again and again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use letterkeep_campaign::ActivityState;
 use letterkeep_model::{Ctx, Id, Timestamp, kind};
 use letterkeep_store::sealed::column::DELIVERY_REPLY;
 use letterkeep_store::{Tx, engagement, ledger, sending_total};
-use letterkeep_vault::{Keyring, OpenError};
+use letterkeep_vault::Keyring;
 
 /// Buckets of the chart, at most.
 const BUCKETS: i64 = 60;
@@ -306,29 +306,33 @@ pub async fn recipients(
     Ok(rows.into_iter().map(report).collect())
 }
 
-/// Why the server's words cannot be shown.
-#[derive(Debug, thiserror::Error)]
-pub enum RepliesError {
-    /// They do not open.
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    /// The database.
-    #[error(transparent)]
-    Store(#[from] letterkeep_store::Error),
-}
-
-/// What servers said about one recipient, oldest first. Their words often quote the address: personal data.
-pub async fn replies(
+/// The last words of servers about some recipients; `None` for words that do not open. They often quote the address:
+/// personal data.
+pub async fn last_words(
     ctx: &Ctx,
     tx: &mut Tx,
     keyring: &Keyring,
     activity: Id<kind::CampaignActivity>,
-    contact: Id<kind::Contact>,
-) -> Result<Vec<(Timestamp, String)>, RepliesError> {
-    let mut replies = Vec::new();
-    for row in ledger::replies(tx, ctx.account, activity, contact).await? {
-        let words = keyring.open(&DELIVERY_REPLY.slot(&row.reply_id), &row.reply)?;
-        replies.push((Timestamp::from_micros(row.at), String::from_utf8_lossy(&words).into_owned()));
+    contacts: &[Id<kind::Contact>],
+) -> Result<HashMap<Id<kind::Contact>, Option<String>>, letterkeep_store::Error> {
+    let contacts: Vec<_> = contacts.iter().map(|contact| contact.uuid()).collect();
+    let mut last = HashMap::new();
+    for row in ledger::replies(tx, ctx.account, activity, &contacts).await? {
+        // Ids of replies grow with time.
+        let kept = last.entry(row.contact_id).or_insert_with(|| row.clone());
+        if row.reply_id > kept.reply_id {
+            *kept = row;
+        }
     }
-    Ok(replies)
+    let open = |row: ledger::StoredReply| {
+        let contact = Id::from_uuid(row.contact_id);
+        match keyring.open(&DELIVERY_REPLY.slot(&row.reply_id), &row.reply) {
+            Ok(words) => (contact, Some(String::from_utf8_lossy(&words).into_owned())),
+            Err(error) => {
+                tracing::error!(%contact, %activity, %error, "what a server said about a recipient does not open");
+                (contact, None)
+            }
+        }
+    };
+    Ok(last.into_values().map(open).collect())
 }

@@ -54,8 +54,6 @@ statements! {
         WHERE account_id = $1 AND activity_id = $2 AND state = $3 AND contact_id > $4 ORDER BY contact_id LIMIT $5";
     FIND = "SELECT contact_id, state, reason, attempts, next_at, reply_code, enhanced_code, updated_at FROM recipient
         WHERE account_id = $1 AND activity_id = $2 AND contact_id = $3";
-    REPLIES = "SELECT reply_id, attempt, reply_code, reply, key_version, at FROM delivery_reply
-        WHERE account_id = $1 AND activity_id = $2 AND contact_id = $3 ORDER BY reply_id LIMIT 50";
 }
 
 bulk_statements! {
@@ -84,6 +82,10 @@ bulk_statements! {
             AND recipient.contact_id = outcome.contact_id AND recipient.lease_epoch = outcome.epoch
             AND recipient.state IN ('leased', 'sending')
         RETURNING recipient.state";
+    REPLIES = "WITH wanted (account_id, activity_id, contact_id) AS ("
+        ["uuid", "uuid", "uuid"]
+        ") SELECT r.contact_id, r.reply_id, r.reply FROM wanted w JOIN delivery_reply r
+        ON r.account_id = w.account_id AND r.activity_id = w.activity_id AND r.contact_id = w.contact_id";
     INSERT_REPLIES = "INSERT INTO delivery_reply
         (account_id, reply_id, activity_id, contact_id, attempt, reply_code, reply, key_version, at)"
         ["uuid", "uuid", "uuid", "uuid", "bigint", "bigint", "bytea", "bigint", "bigint"]
@@ -146,18 +148,12 @@ pub struct ReplyRow {
 /// A server's words about one attempt, as stored.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct StoredReply {
+    /// Who.
+    pub contact_id: Uuid,
     /// The row's id.
     pub reply_id: Uuid,
-    /// Which attempt.
-    pub attempt: i64,
-    /// The reply code, if a reply came.
-    pub reply_code: Option<i64>,
     /// The words, sealed.
     pub reply: Vec<u8>,
-    /// Which key version sealed them.
-    pub key_version: i64,
-    /// When, microseconds UTC.
-    pub at: i64,
 }
 
 /// A recipient, as stored.
@@ -391,12 +387,14 @@ pub async fn find(
     optional!(tx, FIND => RecipientRow, account.uuid(), activity.uuid(), contact.uuid())
 }
 
-/// What servers said about one recipient, oldest first, sealed.
+/// What servers said about some recipients, in no particular order; a recipient has one row for each attempt that was
+/// answered, ten at most.
 pub async fn replies(
     tx: &mut Tx,
     account: Id<kind::Account>,
     activity: Id<kind::CampaignActivity>,
-    contact: Id<kind::Contact>,
+    contacts: &[Uuid],
 ) -> Result<Vec<StoredReply>, Error> {
-    all!(tx, REPLIES => StoredReply, account.uuid(), activity.uuid(), contact.uuid())
+    let (account, activity) = (account.uuid(), activity.uuid());
+    bulk_all!(tx, REPLIES => StoredReply, contacts, |query, contact| query.bind(account).bind(activity).bind(contact))
 }

@@ -44,6 +44,7 @@ recipients-empty = Nobody
 recipients-empty-text = No recipient of this campaign has this status.
 recipient = Recipient
 recipient-reply = Server’s reply
+recipient-reply-unreadable = The answer cannot be opened.
 recipient-erased = erased contact
 recipient-state-failed = Refused
 recipient-state-in-doubt = In doubt

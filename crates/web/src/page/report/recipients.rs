@@ -13,6 +13,7 @@ use crate::access::Routes;
 use crate::component::{Pager, Picture, cell, empty, pager, table_card, tabs};
 use crate::format;
 use crate::page::campaigns::{find, page_of};
+use crate::page::mail_trouble::quoted;
 use crate::page::send::reason_text;
 use crate::text::{named, t};
 use crate::visit::Desk;
@@ -52,6 +53,12 @@ async fn show(
     let addresses: HashMap<_, _> =
         people.into_iter().map(|person| (person.id, person.record.email.as_str().to_owned())).collect();
 
+    let words = match state {
+        // What was said before the message was taken does not matter any more.
+        "accepted" | "skipped" => HashMap::new(),
+        _ => report::last_words(&visit.ctx, &mut tx, &visit.keyring, activity, &ids).await?,
+    };
+
     let address = |state: &str| format!("/campaigns/{}/recipients?state={state}", campaign.id);
     let filter: Vec<_> = STATES.iter().map(|state| (address(state), named(&visit, "recipient-state", state))).collect();
     let (who, reason, reply, when) =
@@ -68,7 +75,12 @@ async fn show(
                 }
                 (cell(&reason, &html! { @if !recipient.reason.is_empty() { (reason_text(&visit, &recipient.reason)) } }))
                 (cell(&reply, &html! {
-                    @if let Some(code) = recipient.reply_code { code { (code) @if let Some(enhanced) = &recipient.enhanced_code { " " (enhanced) } } }
+                    @if let Some(words) = words.get(&recipient.contact) {
+                        @match words {
+                            Some(words) => (quoted(words)),
+                            None => span class="quiet" { (t!(visit, "recipient-reply-unreadable")) },
+                        }
+                    } @else if let Some(code) = recipient.reply_code { code { (code) @if let Some(enhanced) = &recipient.enhanced_code { " " (enhanced) } } }
                 }))
                 (cell(&when, &format::moment(&visit, &visit.frame.zone, recipient.at)))
             }
