@@ -3,13 +3,15 @@
 
 use std::io::ErrorKind;
 
+use letterkeep_account::Action;
 use letterkeep_delivery::domain::SignerError;
 use letterkeep_delivery::relay::RelayError;
 use letterkeep_delivery::smtp::{SmtpError, Stage};
 use letterkeep_delivery::test_send::TestSendError;
+use letterkeep_delivery::trouble::Trouble;
 use maud::{Markup, html};
 
-use super::campaigns::fault;
+use super::campaigns::{fault, may};
 use super::editor::problems;
 use crate::Problem;
 use crate::text::{Speaks, t};
@@ -20,6 +22,7 @@ pub(super) fn smtp(speaks: &impl Speaks, error: &SmtpError) -> Markup {
     let say = |text: String| html! { p { (text) } };
     match error {
         SmtpError::Resolve(host) => say(t!(speaks, "smtp-resolve", host = host.as_str())),
+        SmtpError::OutOfReach(host) => say(t!(speaks, "smtp-out-of-reach", host = host.as_str())),
         SmtpError::Connect { host, port, reason } => {
             // A port is a name, not a quantity: no thousands separator.
             let (port, reason) = (port.to_string(), reason_text(speaks, *reason));
@@ -39,6 +42,35 @@ pub(super) fn smtp(speaks: &impl Speaks, error: &SmtpError) -> Markup {
         SmtpError::Refused { stage, reply } => refused(speaks, *stage, &reply.to_string()),
         SmtpError::Protocol(stage, _) => say(t!(speaks, "smtp-protocol", stage = stage_text(speaks, *stage))),
         SmtpError::Trust(_) => say(t!(speaks, "smtp-trust")),
+    }
+}
+
+/// Why a sending is held up, and where to mend it.
+pub(super) fn sending(visit: &Visit, trouble: &Trouble) -> Markup {
+    let say = |text: String| html! { p { (text) } };
+    let told = match trouble {
+        Trouble::NoDomain => say(t!(visit, "trouble-no-domain")),
+        Trouble::NoRelay => say(t!(visit, "check-no-relay")),
+        Trouble::Signer => say(t!(visit, "test-signer")),
+        Trouble::Content => say(t!(visit, "trouble-content")),
+        Trouble::Relay(error) => smtp(visit, error),
+        Trouble::Sender(reply) => html! { p { (t!(visit, "trouble-sender")) } (quoted(&reply.to_string())) },
+        Trouble::Service => say(t!(visit, "trouble-service")),
+    };
+    let mend = match trouble {
+        Trouble::NoDomain | Trouble::Signer => {
+            Some((Action::ManageSendingDomains, "/domains", t!(visit, "nav-domains")))
+        }
+        Trouble::NoRelay | Trouble::Relay(_) | Trouble::Sender(_) => {
+            Some((Action::ManageRelay, "/relay", t!(visit, "nav-relay")))
+        }
+        Trouble::Content | Trouble::Service => None,
+    };
+    html! {
+        (told)
+        @if let Some((_, place, name)) = mend.filter(|(action, ..)| may(visit, *action)) {
+            p { a href=(place) { (name) } }
+        }
     }
 }
 
@@ -75,7 +107,7 @@ fn refused(speaks: &impl Speaks, stage: Stage, reply: &str) -> Markup {
 }
 
 /// Somebody else's words, in whatever language they are.
-fn quoted(words: &str) -> Markup {
+pub(super) fn quoted(words: &str) -> Markup {
     html! { blockquote { code translate="no" lang="" { (words) } } }
 }
 
@@ -124,6 +156,7 @@ mod tests {
         let host = || "smtp.example".to_owned();
         let all = [
             SmtpError::Resolve(host()),
+            SmtpError::OutOfReach(host()),
             SmtpError::Connect { host: host(), port: 2525, reason: ErrorKind::ConnectionRefused },
             SmtpError::Timeout(Stage::Greeting),
             SmtpError::Closed(Stage::Auth),

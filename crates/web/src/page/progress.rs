@@ -6,10 +6,13 @@ use letterkeep_account::Action;
 use letterkeep_audience::field as custom_field;
 use letterkeep_campaign::{Campaign, CampaignError, State};
 use letterkeep_delivery::report::{self, Totals};
+use letterkeep_delivery::trouble::{self, Trouble};
+use letterkeep_model::Timestamp;
 use letterkeep_store::Tx;
 use maud::{Markup, html};
 
 use super::campaigns::{fault, find, known, may, page_of, state_seal};
+use super::mail_trouble;
 use crate::access::Routes;
 use crate::component::{Confirm, Fields, Progress, Stat, Tone, confirm, csrf_field, notice, progress, stats};
 use crate::format;
@@ -61,6 +64,10 @@ async fn live(visit: &Visit, tx: &mut Tx, campaign: &Campaign) -> Result<Markup,
         Some(activity) => Some(report::totals(&visit.ctx, tx, activity).await?),
         None => None,
     };
+    let trouble = match campaign.activity.filter(|_| matches!(campaign.state, State::Sending | State::Paused)) {
+        Some(activity) => trouble::find(&visit.ctx, tx, &visit.keyring, activity).await?,
+        None => None,
+    };
     Ok(html! {
         div class="stack" {
             p { (state_seal(visit, campaign.state)) }
@@ -72,10 +79,26 @@ async fn live(visit: &Visit, tx: &mut Tx, campaign: &Campaign) -> Result<Markup,
             @if !campaign.state_reason.is_empty() {
                 (notice(Tone::Warn, &t!(visit, "progress-held"), &html! { p { (named_if_known(visit, "held", &campaign.state_reason).unwrap_or_else(|| campaign.state_reason.clone())) } }))
             }
+            @if let Some((trouble, at)) = &trouble { (held_up(visit, campaign, trouble, *at)) }
             @if let Some(totals) = &figures { (bar(visit, campaign, totals)) }
             (buttons(visit, campaign))
         }
     })
+}
+
+/// What stands in the way, and what happens now.
+fn held_up(visit: &Visit, campaign: &Campaign, trouble: &Trouble, at: Timestamp) -> Markup {
+    let sending = campaign.state == State::Sending;
+    let title = t!(visit, if sending { "trouble-title" } else { "trouble-last-title" });
+    notice(
+        Tone::Warn,
+        &title,
+        &html! {
+            (mail_trouble::sending(visit, trouble))
+            @if sending { p { (t!(visit, "trouble-goes-on")) } }
+            p class="quiet small" { (t!(visit, "trouble-at")) " " (format::moment(visit, &visit.frame.zone, at)) }
+        },
+    )
 }
 
 fn bar(visit: &Visit, campaign: &Campaign, totals: &Totals) -> Markup {
