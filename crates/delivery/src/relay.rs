@@ -10,7 +10,7 @@ use letterkeep_store::sealed::column::RELAY_PASSWORD;
 use letterkeep_vault::{Keyring, OpenError};
 use zeroize::Zeroizing;
 
-use crate::smtp::{Connection, Credentials, Security, Server, SmtpError, Timeouts, Trust};
+use crate::smtp::{Connection, Credentials, Reach, Security, Server, SmtpError, Timeouts, Trust};
 
 /// Connections to one relay at most.
 pub const MAX_CONNECTIONS: u16 = 64;
@@ -174,7 +174,7 @@ pub async fn remove(ctx: &Ctx, tx: &mut Tx) -> Result<bool, letterkeep_store::Er
     Ok(removed)
 }
 
-/// The account's relay with its password opened, ready to connect.
+/// The account's relay with its password opened; [`Outbound::equip`](crate::sender::Outbound::equip) completes it.
 pub async fn open(ctx: &Ctx, tx: &mut Tx, keyring: &Keyring) -> Result<Option<(Relay, Server)>, RelayError> {
     let Some(row) = relay::current(tx, ctx.account).await? else { return Ok(None) };
     let relay = relay_from(&row)?;
@@ -193,6 +193,7 @@ pub async fn open(ctx: &Ctx, tx: &mut Tx, keyring: &Keyring) -> Result<Option<(R
         credentials,
         hello: "localhost".to_owned(),
         timeouts: Timeouts::default(),
+        reach: Reach::default(),
     };
     Ok(Some((relay, server)))
 }

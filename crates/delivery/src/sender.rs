@@ -30,7 +30,7 @@ use crate::limit::Destinations;
 use crate::links::LinkBase;
 use crate::person::{self, PeopleError};
 use crate::relay::{self, RelayError};
-use crate::smtp::{Reply, Server, SmtpError, Trust};
+use crate::smtp::{Reach, Reply, Server, SmtpError, Trust};
 use crate::trouble::Trouble;
 
 pub use count::Progress;
@@ -63,14 +63,22 @@ pub struct Outbound {
     pub trust: Trust,
     /// The name given in EHLO: the service's host name.
     pub hello: String,
+    /// Where relays may be.
+    pub reach: Reach,
     /// The count of messages by destination.
     pub destinations: Arc<Destinations>,
 }
 
 impl Outbound {
-    /// With a fresh count.
+    /// With a fresh count, and relays at public addresses alone.
     pub fn new(link_base: LinkBase, trust: Trust, hello: String) -> Self {
-        Self { link_base, trust, hello, destinations: Arc::new(Destinations::default()) }
+        Self { link_base, trust, hello, reach: Reach::default(), destinations: Arc::new(Destinations::default()) }
+    }
+
+    /// What a relay's settings do not say: how we greet it, and where it may be.
+    pub fn equip(&self, server: &mut Server) {
+        server.hello.clone_from(&self.hello);
+        server.reach = self.reach.clone();
     }
 }
 
@@ -299,7 +307,7 @@ async fn equip(
     let (relay, mut server) = relay::open(ctx, &mut tx, &keyring).await?.ok_or(SendError::NoRelay)?;
     let held_up = sending_trouble::find(&mut tx, ctx.account, found.id).await?.is_some();
     drop(tx);
-    server.hello.clone_from(&outbound.hello);
+    outbound.equip(&mut server);
     Ok(Run {
         store: store.clone(),
         ctx: ctx.clone(),

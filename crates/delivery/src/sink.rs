@@ -18,11 +18,13 @@ use session::session;
 /// Connections at the same time; more wait.
 const CONNECTIONS: usize = 256;
 
-/// What the sink does with a recipient.
+/// What the sink does with a sender or a recipient.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reaction {
     /// Takes the message.
     Accept,
+    /// Answers MAIL with this line, for example `550 5.7.1 quota`.
+    AnswerSender(String),
     /// Answers RCPT with this line, for example `550 5.1.1 unknown`.
     AnswerRecipient(String),
     /// Answers the message with this line.
@@ -52,8 +54,8 @@ pub struct Taken {
 /// How the sink behaves.
 #[derive(Clone)]
 pub struct Behaviour {
-    /// Called for each sender; an answer refuses it, for example `550 5.7.1 quota`.
-    pub refuse_sender: Arc<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    /// Called for each sender: [`Reaction::Accept`] or [`Reaction::AnswerSender`].
+    pub react_to_sender: Arc<dyn Fn(&str) -> Reaction + Send + Sync>,
     /// Called for each recipient.
     pub react: Arc<dyn Fn(&str) -> Reaction + Send + Sync>,
     /// Called for each message taken.
@@ -81,7 +83,7 @@ impl Behaviour {
     /// Takes everything, in the clear, and hands it to `take`.
     pub fn accept_all(take: impl Fn(Taken) + Send + Sync + 'static) -> Self {
         Self {
-            refuse_sender: Arc::new(|_| None),
+            react_to_sender: Arc::new(|_| Reaction::Accept),
             react: Arc::new(|_| Reaction::Accept),
             take: Arc::new(take),
             tls: None,

@@ -6,6 +6,7 @@
 mod classify;
 mod connection;
 mod error;
+mod reach;
 mod reply;
 mod stream;
 mod tls;
@@ -18,6 +19,7 @@ use zeroize::Zeroizing;
 pub use classify::{Failure, Verdict, back_off, verdict};
 pub use connection::Connection;
 pub use error::{SmtpError, Stage};
+pub use reach::{Network, NetworkError, Reach};
 pub use reply::{Enhanced, Parsed, Reply, ReplyError, parse_reply};
 pub use tls::{Trust, TrustError};
 pub use transaction::{Body, BodyError, Delivered, Mail};
@@ -29,7 +31,7 @@ pub enum Security {
     ImplicitTls,
     /// TLS after STARTTLS, which the server must offer; usually port 587.
     StartTls,
-    /// None: only to a server on the same machine.
+    /// None: only to a server on the same machine, and only where the operator has named that in [`Reach`].
     None,
 }
 
@@ -76,6 +78,8 @@ pub struct Server {
     pub hello: String,
     /// How long to wait.
     pub timeouts: Timeouts,
+    /// Where it may be.
+    pub reach: Reach,
 }
 
 /// How long to wait for the other side.

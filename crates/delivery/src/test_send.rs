@@ -96,7 +96,7 @@ pub async fn test_send(
     let signer = domain::signer(ctx, &mut tx, &keyring, &content.from_address).await?.ok_or(TestSendError::NoDomain)?;
     let (_, mut server) = relay::open(ctx, &mut tx, &keyring).await?.ok_or(TestSendError::NoRelay)?;
     drop(tx);
-    server.hello.clone_from(&outbound.hello);
+    outbound.equip(&mut server);
     server.timeouts = Timeouts::impatient();
     let compiled = compile(&content, &person::known(&custom)).map_err(TestSendError::Content)?;
     let rendered = preview(&compiled, &fields)?;

@@ -9,8 +9,8 @@ use std::time::Duration;
 use letterkeep_delivery::relay;
 use letterkeep_delivery::sink::{Behaviour, Reaction, Sink, SinkError, SinkTls, Taken};
 use letterkeep_delivery::smtp::{
-    Body, Connection, Credentials, Delivered, Failure, Mail, Security, Server, SmtpError, Stage, Timeouts, Trust,
-    Verdict, verdict,
+    Body, Connection, Credentials, Delivered, Failure, Mail, Network, Reach, Security, Server, SmtpError, Stage,
+    Timeouts, Trust, Verdict, verdict,
 };
 use letterkeep_model::EmailAddress;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -38,6 +38,7 @@ fn server(address: SocketAddr, security: Security) -> Server {
         credentials: None,
         hello: "localhost".into(),
         timeouts: Timeouts { connect: wait, command: wait, message: wait },
+        reach: Reach::with(&Network::LOOPBACK),
     }
 }
 
@@ -261,4 +262,40 @@ async fn a_silent_server_is_left_in_time() {
 async fn the_sink_is_never_reachable_from_elsewhere() {
     let outside = SocketAddr::from(([0, 0, 0, 0], 0));
     assert!(matches!(Sink::start(outside, Kept::default().behaviour()).await, Err(SinkError::NotLoopback(_))));
+}
+
+/// Whether anybody has connected.
+fn was_met(listener: &std::net::TcpListener) -> bool {
+    listener.set_nonblocking(true).unwrap();
+    listener.accept().is_ok()
+}
+
+#[tokio::test]
+async fn a_relay_at_a_private_address_is_not_even_dialled() {
+    let here = std::net::TcpListener::bind(ANY).unwrap();
+    let trust = unused_trust();
+    for security in Security::ALL {
+        // By name, by address, and by the address in IPv6 clothes.
+        for host in ["localhost", "127.0.0.1", "::ffff:127.0.0.1"] {
+            let mut server = server(here.local_addr().unwrap(), security);
+            (server.host, server.reach) = (host.into(), Reach::default());
+            let wait = Duration::from_millis(200);
+            server.timeouts = Timeouts { connect: wait, command: wait, message: wait };
+            let error = Connection::open(&server, &trust).await.err().unwrap();
+            assert!(matches!(error, SmtpError::OutOfReach(_)), "{host}: {error}");
+            assert!(
+                !error.to_string().contains("127.0.0.1") || host != "localhost",
+                "the address is not told: {error}"
+            );
+            assert!(!was_met(&here), "{host} was dialled");
+            // Positive control: where the operator allows it, the same is dialled.
+            server.reach = Reach::with(&Network::LOOPBACK);
+            let error = Connection::open(&server, &trust).await.err().unwrap();
+            assert!(!matches!(error, SmtpError::OutOfReach(_)) && was_met(&here), "{host}: {error}");
+        }
+    }
+    // A network that was allowed does not make an unprotected way into it.
+    let mut elsewhere = server(SocketAddr::from(([10, 9, 8, 7], 25)), Security::None);
+    (elsewhere.host, elsewhere.reach) = ("10.9.8.7".into(), Reach::with(&["10.0.0.0/8".parse().unwrap()]));
+    assert!(matches!(Connection::open(&elsewhere, &trust).await.err(), Some(SmtpError::Tls(_))));
 }

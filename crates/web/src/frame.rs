@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 use letterkeep_model::{Entropy, Locale, Role, Timestamp};
 use letterkeep_vault::{Token, csrf_token};
 
+use crate::house::House;
 use crate::text::Speaks;
 
 /// The session.
@@ -79,6 +80,8 @@ pub struct Frame {
     pub person: Option<Person>,
     /// When the page was asked for.
     pub now: Timestamp,
+    /// Whether strangers may open an account.
+    pub sign_up_open: bool,
     /// Whether htmx asks for a part of a page.
     pub fragment: bool,
     /// `Set-Cookie` values that the answer carries.
@@ -93,7 +96,7 @@ impl Speaks for Frame {
 
 impl Frame {
     /// What the headers of a request say.
-    pub(crate) fn from_headers(headers: &HeaderMap, path: &str, now: Timestamp) -> Self {
+    pub(crate) fn from_headers(headers: &HeaderMap, path: &str, house: &House) -> Self {
         let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
         Self {
             locale: cookie(headers, LOCALE)
@@ -104,7 +107,8 @@ impl Frame {
             path: path.to_owned(),
             csrf: String::new(),
             person: None,
-            now,
+            now: house.clock.now(),
+            sign_up_open: house.settings.sign_up_open,
             fragment: headers.contains_key("hx-request"),
             cookies: Vec::new(),
         }

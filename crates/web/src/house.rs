@@ -39,6 +39,8 @@ pub struct Settings {
     pub upload_timeout: Duration,
     /// The largest audience that the check before sending counts while its page waits.
     pub check_at_once: i64,
+    /// Whether strangers may open an account; otherwise people come by invitation alone.
+    pub sign_up_open: bool,
     /// How mail leaves, for test messages and tests of a connection; `None` where nothing is sent.
     pub outbound: Option<Outbound>,
 }
@@ -53,6 +55,7 @@ impl Settings {
             page_timeout: Duration::from_secs(30),
             upload_timeout: Duration::from_hours(1),
             check_at_once: AT_ONCE,
+            sign_up_open: true,
             outbound: None,
         }
     }

@@ -149,7 +149,7 @@ impl IntoResponse for Problem {
 /// Turns a bare error answer into a page or fragment.
 pub(crate) async fn dress(State(house): State<House>, request: Request, next: Next) -> Response {
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
-    let frame = Frame::from_headers(request.headers(), &path, house.clock.now());
+    let frame = Frame::from_headers(request.headers(), &path, &house);
     let reads = matches!(*request.method(), http::Method::GET | http::Method::HEAD);
     let mut response = next.run(request).await;
     let status = response.status();

@@ -86,7 +86,7 @@ impl Visit {
         let Some(ctx) = session.enter(&house.public(session.locale)) else { return Ok(None) };
         let Some(organisation) = organisation else { return Ok(None) };
         let keyring = house.store.keys.keyring(ctx.account).await?;
-        let mut frame = Frame::from_headers(headers, path, house.clock.now());
+        let mut frame = Frame::from_headers(headers, path, house);
         frame.locale = session.locale;
         if frame::cookie(headers, frame::ZONE).and_then(frame::zone).is_none() {
             frame.zone = frame::zone(&organisation.time_zone).unwrap_or(frame.zone);
@@ -275,7 +275,7 @@ pub struct Guest {
 impl Guest {
     /// Binds forms to a cookie of their own; a page sets it if the browser has none yet.
     pub(crate) fn of(house: &House, headers: &HeaderMap, path: &str) -> Self {
-        let mut frame = Frame::from_headers(headers, path, house.clock.now());
+        let mut frame = Frame::from_headers(headers, path, house);
         let token = frame::cookie(headers, frame::GUEST).and_then(Token::parse).unwrap_or_else(|| {
             let token = Token::generate(&*house.entropy);
             frame.cookies.push(frame::set_cookie(frame::GUEST, &token.text(), None));
@@ -344,7 +344,7 @@ pub struct Pending {
 
 impl Pending {
     pub(crate) fn of(house: &House, token: Token, session: Session, headers: &HeaderMap, path: &str) -> Self {
-        let mut frame = Frame::from_headers(headers, path, house.clock.now());
+        let mut frame = Frame::from_headers(headers, path, house);
         frame.csrf = csrf_token(&token, &*house.entropy);
         let ctx = house.public(frame.locale);
         Self { house: house.clone(), ctx, frame, session: Arc::new(session), token: Arc::new(token) }

@@ -143,13 +143,14 @@ pub(super) async fn session(socket: TcpStream, behaviour: &Behaviour) -> Result<
             "MAIL" if behaviour.login.is_some() && !logged_in => client.say("530 5.7.0 log in first"),
             "MAIL" => match address(rest, "FROM:") {
                 Some(_) if sender.is_some() => client.say("503 5.5.1 one MAIL at a time"),
-                Some(address) => match (behaviour.refuse_sender)(&address) {
-                    Some(answer) => client.say(&answer),
-                    None => {
+                Some(address) => {
+                    if let Reaction::AnswerSender(answer) = (behaviour.react_to_sender)(&address) {
+                        client.say(&answer);
+                    } else {
                         sender = Some(address);
                         client.say("250 2.1.0 ok");
                     }
-                },
+                }
                 None => client.say("501 5.1.7 no such sender"),
             },
             "RCPT" if sender.is_none() => client.say("503 5.5.1 MAIL first"),

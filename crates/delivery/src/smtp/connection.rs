@@ -122,8 +122,13 @@ async fn dial(server: &Server) -> Result<Stream, SmtpError> {
         .map_err(|_| SmtpError::Resolve(server.host.clone()))?;
     let mut failure = SmtpError::Resolve(server.host.clone());
     for address in addresses.take(8) {
+        // Judged is the very address that is dialled: what a name led to a moment ago says nothing.
+        if !server.reach.permits(address.ip()) {
+            failure = SmtpError::OutOfReach(server.host.clone());
+            continue;
+        }
         // A name that stands for this machine must not lead an unprotected connection elsewhere.
-        if server.security == Security::None && !address.ip().is_loopback() {
+        if server.security == Security::None && !address.ip().to_canonical().is_loopback() {
             failure = SmtpError::Tls("an unprotected connection leads to another machine".to_owned());
             continue;
         }

@@ -51,6 +51,11 @@ pub enum SmtpError {
     /// The name does not resolve.
     #[error("the server {0} cannot be found; check its name")]
     Resolve(String),
+    /// It is at a private address. The address is not told: it says something about the network behind this service.
+    #[error(
+        "the server {0} is at a private or local address; the operator can allow its network with relay.private_networks"
+    )]
+    OutOfReach(String),
     /// Nobody answers there.
     #[error("no connection to {host}, port {port}: {reason}")]
     Connect {

@@ -115,11 +115,8 @@ async fn a_server_that_refuses_the_sender_costs_no_recipient() {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         story.contacts(&names, Permission::Explicit, false).await;
         let activity = story.launch().await;
-        let mut before = 20;
-        *story.on_sender.lock().unwrap() = Some(Box::new(move || {
-            before -= 1;
-            (before < 0).then(|| "550 5.7.1 the quota of news@example is used up".to_owned())
-        }));
+        let answer = "550 5.7.1 the quota of news@example is used up";
+        story.on_sender.set(move |number| (number > 20).then(|| answer.to_owned()));
         assert_eq!(work(&story).await.unwrap().1, Outcome::Done);
         let held = story.sent_by(activity).await;
         assert_eq!((held.state, held.state_reason.as_str()), (State::Paused, "sender_refused"));
@@ -129,7 +126,7 @@ async fn a_server_that_refuses_the_sender_costs_no_recipient() {
         assert_eq!((report.accepted, report.planned, report.failed), (20, 280, 0), "{report:?}");
         assert!(work(&story).await.is_none());
 
-        *story.on_sender.lock().unwrap() = None;
+        story.on_sender.set(|_| None);
         story.resume(held.id).await;
         while work(&story).await.is_some() {}
         let report = story.report(activity).await;
@@ -145,16 +142,12 @@ async fn two_refusals_of_the_sender_stop_nothing_and_the_only_recipient_is_not_b
         let story = story(house, 1, 0).await;
         story.contacts(&["a", "b", "c", "d", "e"], Permission::Explicit, false).await;
         let activity = story.launch().await;
-        let mut refused = 0;
-        *story.on_sender.lock().unwrap() = Some(Box::new(move || {
-            refused += 1;
-            (refused <= 2).then(|| "550 not now".to_owned())
-        }));
+        story.on_sender.set(|number| (number <= 2).then(|| "550 not now".to_owned()));
         while work(&story).await.is_some() {}
         let report = story.report(activity).await;
         assert_eq!((report.accepted, story.sent_by(activity).await.state), (5, State::Finished), "{report:?}");
 
-        *story.on_sender.lock().unwrap() = Some(Box::new(|| Some("530 5.7.0 log in first".to_owned())));
+        story.on_sender.set(|_| Some("530 5.7.0 log in first".to_owned()));
         let mut tx = house.store.db.write().await.unwrap();
         let left: Vec<Id<kind::Contact>> = letterkeep_store::ledger::page(
             &mut tx,
@@ -192,11 +185,12 @@ async fn a_long_sending_makes_room_for_others_and_counts_no_attempt() {
         story.contacts(&names, Permission::Explicit, false).await;
         let activity = story.launch().await;
         let clock = house.clock.clone();
-        *story.on_take.lock().unwrap() = Some(Box::new(move |number| {
+        story.on_take.set(move |number| {
             if number == 10 {
                 clock.advance(STINT + Duration::from_secs(1));
             }
-        }));
+            None
+        });
         let (job, outcome) = work(&story).await.unwrap();
         assert_eq!(outcome, Outcome::Again(story.ctx.now()));
         let report = story.report(activity).await;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use letterkeep_audience::permission::Source;
@@ -11,7 +12,7 @@ use letterkeep_delivery::domain::{self, DomainKeys, DomainName, SendingDomain};
 use letterkeep_delivery::relay::{self, PasswordChange, RelayInput};
 use letterkeep_delivery::sender::Outbound;
 use letterkeep_delivery::sink::{Behaviour, Reaction, Sink, Taken};
-use letterkeep_delivery::smtp::{Security, Trust};
+use letterkeep_delivery::smtp::{Network, Reach, Security, Trust};
 use letterkeep_delivery::{LinkBase, report};
 use letterkeep_model::{Ctx, EmailAddress, Id, Locale, kind};
 use letterkeep_testkit::TestHouse;
@@ -27,14 +28,30 @@ pub(crate) struct Story<'a> {
     pub(crate) outbound: Outbound,
     pub(crate) sink: Sink,
     /// Called for each message that the sink takes, with their number so far, before the sink answers.
-    pub(crate) on_take: OnTake,
+    pub(crate) on_take: Hook,
     /// Called for each MAIL FROM; an answer refuses it.
-    pub(crate) on_sender: OnSender,
+    pub(crate) on_sender: Hook,
 }
 
-pub(crate) type OnSender = Arc<Mutex<Option<Box<dyn FnMut() -> Option<String> + Send>>>>;
+/// What a test wants to happen inside the sink; called with a number that rises, it may answer.
+#[derive(Clone)]
+pub(crate) struct Hook(Arc<Mutex<Answer>>);
 
-pub(crate) type OnTake = Arc<Mutex<Option<Box<dyn FnMut(usize) + Send>>>>;
+struct Answer(Box<dyn FnMut(usize) -> Option<String> + Send>);
+
+impl Hook {
+    fn new() -> Self {
+        Self(Arc::new(Mutex::new(Answer(Box::new(|_| None)))))
+    }
+
+    pub(crate) fn set(&self, hook: impl FnMut(usize) -> Option<String> + Send + 'static) {
+        self.0.lock().unwrap().0 = Box::new(hook);
+    }
+
+    fn call(&self, number: usize) -> Option<String> {
+        (self.0.lock().unwrap().0)(number)
+    }
+}
 
 /// The sink's reaction is told by the local part.
 fn react(to: &str) -> Reaction {
@@ -52,7 +69,7 @@ pub(crate) async fn story(house: &TestHouse, connections: u16, per_minute: u32) 
     let (account, keyring) = house.account().await;
     let ctx = house.system(account);
     let taken = Arc::new(Mutex::new(Vec::new()));
-    let on_take = OnTake::default();
+    let on_take = Hook::new();
     let (kept, called) = (taken.clone(), on_take.clone());
     let mut behaviour = Behaviour::accept_all(move |one| {
         let number = {
@@ -60,14 +77,15 @@ pub(crate) async fn story(house: &TestHouse, connections: u16, per_minute: u32) 
             kept.push(one);
             kept.len()
         };
-        if let Some(call) = called.lock().unwrap().as_mut() {
-            call(number);
-        }
+        called.call(number);
     });
     behaviour.react = Arc::new(react);
-    let on_sender = OnSender::default();
-    let asked = on_sender.clone();
-    behaviour.refuse_sender = Arc::new(move |_| asked.lock().unwrap().as_mut().and_then(|ask| ask()));
+    let on_sender = Hook::new();
+    let (asked, number) = (on_sender.clone(), AtomicUsize::new(0));
+    behaviour.react_to_sender = Arc::new(move |_| {
+        let number = number.fetch_add(1, Ordering::SeqCst) + 1;
+        asked.call(number).map_or(Reaction::Accept, Reaction::AnswerSender)
+    });
     let sink = Sink::start(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), behaviour).await.unwrap();
     let keys = DomainKeys::generate(&ctx).await.unwrap();
     let mut tx = house.store.db.write().await.unwrap();
@@ -80,7 +98,8 @@ pub(crate) async fn story(house: &TestHouse, connections: u16, per_minute: u32) 
     let base = LinkBase::new(&"https://mail.example.org".parse().unwrap()).unwrap();
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let trust = Trust::only(made.cert.pem().as_bytes()).unwrap();
-    let outbound = Outbound::new(base, trust, "mail.example.org".into());
+    let mut outbound = Outbound::new(base, trust, "mail.example.org".into());
+    outbound.reach = Reach::with(&Network::LOOPBACK);
     Story { house, ctx, keyring, domain, list, taken, outbound, sink, on_take, on_sender }
 }
 

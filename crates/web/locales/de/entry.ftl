@@ -81,3 +81,5 @@ join-title = { $organisation } beitreten
 join-lead = Sie sind eingeladen, als { $role } mitzuarbeiten. Wählen Sie einen Benutzernamen und ein Passwort.
 join-closed-title = Diese Einladung gilt nicht mehr
 join-closed-text = Sie wurde schon benutzt, zurückgezogen oder ist älter als sieben Tage. Bitte lassen Sie sich eine neue schicken.
+sign-up-closed = Hier lassen sich keine Konten anlegen
+sign-up-closed-text = Der Betreiber hat diesen Dienst für neue Organisationen geschlossen. Wenn Sie jemand einlädt, kommen Sie über den Link in der Einladung herein. Wenn Sie ein Konto haben, melden Sie sich bitte an.

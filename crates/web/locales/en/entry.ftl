@@ -81,3 +81,5 @@ join-title = Join { $organisation }
 join-lead = You are invited to work as { $role }. Choose a user name and a password.
 join-closed-title = This invitation is no longer open
 join-closed-text = It has been used, was withdrawn or is older than seven days. Please ask for a new one.
+sign-up-closed = No accounts can be created here
+sign-up-closed-text = The operator of this service has closed it to new organisations. If somebody invites you, the link in the invitation lets you in. If you have an account, please log in.

@@ -75,7 +75,7 @@ fn page(frame: &Frame, form: &Fields, next: &str, out: bool) -> Page {
             (field(frame, form, &Input::text("user_name", &t!(frame, "user-name")).max(64).autocomplete("username")))
             (field(frame, form, &Input::password("password", &t!(frame, "password"), "current-password")))
             (submit(&t!(frame, "next")))
-            p class="quiet" { (t!(frame, "log-in-new")) " " a href="/sign-up" { (t!(frame, "sign-up")) } }
+            @if frame.sign_up_open { p class="quiet" { (t!(frame, "log-in-new")) " " a href="/sign-up" { (t!(frame, "sign-up")) } } }
         }
     };
     Page::new(frame, &t!(frame, "log-in")).narrow().body(&body)

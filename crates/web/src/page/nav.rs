@@ -189,7 +189,7 @@ pub(super) fn public_bar(frame: &Frame, known: bool) -> Markup {
                 nav aria-label=(t!(frame, "nav-name")) {
                     @if known { a class="button" href="/dashboard" { (t!(frame, "nav-dashboard")) } }
                     @if !entering { a class="button" href="/log-in" { (t!(frame, "log-in")) } }
-                    @if !entering && path != "/sign-up" && path != "/" { a class="button button-plain" href="/sign-up" { (t!(frame, "sign-up")) } }
+                    @if frame.sign_up_open && !entering && path != "/sign-up" && path != "/" { a class="button button-plain" href="/sign-up" { (t!(frame, "sign-up")) } }
                 }
             }
         }

@@ -162,7 +162,7 @@ async fn test(Sent { visit, .. }: Sent) -> Result<Response, Problem> {
     let said = match &visit.house.settings.outbound {
         None => notice(Tone::Warn, &t!(visit, "test-no-outbound"), &html! {}),
         Some(outbound) => {
-            server.hello.clone_from(&outbound.hello);
+            outbound.equip(&mut server);
             match relay::test(server, &outbound.trust).await {
                 Ok(report) => notice(
                     Tone::Good,

@@ -47,9 +47,8 @@ pub(super) fn unchecked(error: CheckError) -> Problem {
     match error {
         CheckError::NoCampaign => Problem::NotFound,
         CheckError::Campaign(error) => fault(error),
-        CheckError::Store(error) => error.into(),
-        CheckError::Keys(error) => error.into(),
-        CheckError::People(PeopleError::Store(error)) => error.into(),
+        CheckError::Store(error) | CheckError::People(PeopleError::Store(error)) => error.into(),
+        CheckError::Keys(error) | CheckError::People(PeopleError::Keys(error)) => error.into(),
         CheckError::People(error) => Problem::internal(error),
     }
 }

@@ -32,10 +32,25 @@ pub(crate) fn routes() -> Routes {
 }
 
 async fn begin(guest: Guest) -> Page {
+    if !guest.house.settings.sign_up_open {
+        return closed(&guest.frame);
+    }
     page(&guest.frame, &Fields::new())
 }
 
+/// Where strangers cannot open an account: says how to come in.
+fn closed(frame: &Frame) -> Page {
+    let body = html! {
+        p { (t!(frame, "sign-up-closed-text")) }
+        p class="page-actions" { a class="button" href="/log-in" { (t!(frame, "log-in")) } }
+    };
+    Page::new(frame, &t!(frame, "sign-up-closed")).narrow().body(&body)
+}
+
 async fn start(GuestPost { guest, client, mut form }: GuestPost) -> Result<Response, Problem> {
+    if !guest.house.settings.sign_up_open {
+        return Ok(closed(&guest.frame).status(StatusCode::FORBIDDEN).into_response());
+    }
     let email = EmailAddress::parse(form.text("email"));
     let password = new_password(&guest, &mut form, "password");
     if email.is_err() {

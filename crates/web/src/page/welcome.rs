@@ -30,7 +30,7 @@ async fn welcome(guest: Guest, headers: HeaderMap) -> Result<Response, Problem> 
                 h1 tabindex="-1" { (t!(frame, "welcome-title")) }
                 p class="lead" { (t!(frame, "welcome-lead")) }
                 p class="page-actions" {
-                    a class="button button-primary" href="/sign-up" { (t!(frame, "welcome-start")) }
+                    @if frame.sign_up_open { a class="button button-primary" href="/sign-up" { (t!(frame, "welcome-start")) } }
                     a class="button" href="/log-in" { (t!(frame, "log-in")) }
                 }
             }

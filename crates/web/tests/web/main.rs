@@ -4,6 +4,7 @@
 mod audience;
 mod campaign;
 mod contention;
+mod held;
 mod large_check;
 mod report_look;
 mod story;
