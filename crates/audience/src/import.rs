@@ -81,9 +81,6 @@ pub enum ImportError {
     /// A custom field cannot be made.
     #[error("the custom field for a column cannot be made: {0}")]
     Field(#[from] crate::field::FieldError),
-    /// A stored record cannot be opened.
-    #[error(transparent)]
-    Unreadable(#[from] batch::Unreadable),
     /// The stored settings cannot be opened.
     #[error("the stored settings of the import cannot be opened; start it again")]
     Damaged,
@@ -96,15 +93,6 @@ pub enum ImportError {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] letterkeep_store::Error),
-}
-
-impl From<batch::BatchError> for ImportError {
-    fn from(error: batch::BatchError) -> Self {
-        match error {
-            batch::BatchError::Unreadable(error) => Self::Unreadable(error),
-            batch::BatchError::Store(error) => Self::Store(error),
-        }
-    }
 }
 
 /// Imports a whole file: upload, detection, mapping, run, with the code that the pages and jobs use.

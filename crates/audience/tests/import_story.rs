@@ -1,6 +1,9 @@
 //! The import on both databases: a file in, contacts out, and every way in which it can be interrupted or taken back.
 #![expect(clippy::unwrap_used, reason = "a test that fails says where")]
 
+#[path = "import_story/no.rs"]
+mod no;
+
 use letterkeep_audience::import::{
     self, DryRun, Existing, FileStream, ImportError, Preview, Progress, Settings, State, Target, stage, undo,
 };
@@ -25,14 +28,14 @@ kurz@example.org,Zu,kurz
 datum@example.org,Falsches,Datum,,,99.99.,,,
 ";
 
-async fn uploaded(house: &TestHouse, ctx: &Ctx, name: &str, bytes: &[u8]) -> Id<kind::Import> {
+pub(crate) async fn uploaded(house: &TestHouse, ctx: &Ctx, name: &str, bytes: &[u8]) -> Id<kind::Import> {
     let mut writer = import::FileWriter::begin(ctx, &house.store, name, import::limits::FILE).await.unwrap();
     writer.write(bytes).await.unwrap();
     let file = writer.finish().await.unwrap();
     stage::register(ctx, &house.store, file.id).await.unwrap()
 }
 
-async fn imported(
+pub(crate) async fn imported(
     house: &TestHouse,
     ctx: &Ctx,
     bytes: &[u8],
@@ -46,7 +49,7 @@ async fn imported(
     import::import_file(ctx, &house.store, "kontakte.csv", &mut &bytes[..], decide, |_| {}).await.unwrap()
 }
 
-async fn found(
+pub(crate) async fn found(
     house: &TestHouse,
     ctx: &Ctx,
     keyring: &Keyring,
@@ -60,7 +63,7 @@ async fn found(
     Some((row, record))
 }
 
-async fn rejects(house: &TestHouse, ctx: &Ctx, file: Id<kind::File>) -> String {
+pub(crate) async fn rejects(house: &TestHouse, ctx: &Ctx, file: Id<kind::File>) -> String {
     let mut stream = FileStream::open(&house.store, ctx.account, file).await.unwrap();
     let mut text = Vec::new();
     while let Some(piece) = stream.next().await.unwrap() {
@@ -69,7 +72,7 @@ async fn rejects(house: &TestHouse, ctx: &Ctx, file: Id<kind::File>) -> String {
     String::from_utf8(text).unwrap()
 }
 
-async fn new_list(house: &TestHouse, ctx: &Ctx, name: &str) -> Id<kind::List> {
+pub(crate) async fn new_list(house: &TestHouse, ctx: &Ctx, name: &str) -> Id<kind::List> {
     let list = ctx.new_id::<kind::List>();
     let mut tx = house.store.db.write().await.unwrap();
     assert!(list::insert(&mut tx, ctx.account, list, name, "", ctx.now().micros()).await.unwrap());
@@ -77,12 +80,12 @@ async fn new_list(house: &TestHouse, ctx: &Ctx, name: &str) -> Id<kind::List> {
     list
 }
 
-async fn members(house: &TestHouse, ctx: &Ctx, list: Id<kind::List>) -> i64 {
+pub(crate) async fn members(house: &TestHouse, ctx: &Ctx, list: Id<kind::List>) -> i64 {
     let mut tx = house.store.db.read().await.unwrap();
     list::find(&mut tx, ctx.account, list).await.unwrap().unwrap().members
 }
 
-async fn total(house: &TestHouse, ctx: &Ctx) -> i64 {
+pub(crate) async fn total(house: &TestHouse, ctx: &Ctx) -> i64 {
     let mut tx = house.store.db.read().await.unwrap();
     contact::counts(&mut tx, ctx.account).await.unwrap().into_iter().map(|(_, count)| count).sum()
 }

@@ -16,6 +16,9 @@ statements! {
 }
 
 bulk_statements! {
+    ADD_MANY = "INSERT INTO suppression (account_id, email_index, reason, source, created_at)"
+        ["", "", "", "", ""]
+        "ON CONFLICT (account_id, email_index) DO NOTHING";
     FIND_MANY = "WITH wanted (account_id, email_index) AS ("
         ["uuid", "bytea"]
         ") SELECT s.email_index, s.reason FROM wanted w
@@ -43,6 +46,25 @@ pub async fn add(
     now: i64,
 ) -> Result<bool, Error> {
     Ok(exec!(tx, ADD, account.uuid(), &email_index[..], reason, source, now)? == 1)
+}
+
+/// Suppresses addresses of which none is known to be; those that are suppressed already keep their reason.
+pub async fn add_many(
+    tx: &mut Tx,
+    account: Id<kind::Account>,
+    email_indexes: &[[u8; 16]],
+    reason: &str,
+    source: &str,
+    now: i64,
+) -> Result<(), Error> {
+    let account = account.uuid();
+    bulk_exec!(tx, ADD_MANY, email_indexes, |query, index| query
+        .bind(account)
+        .bind(&index[..])
+        .bind(reason)
+        .bind(source)
+        .bind(now))?;
+    Ok(())
 }
 
 /// Lifts a suppression; `false` if there was none.

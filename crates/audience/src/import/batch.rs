@@ -13,8 +13,9 @@ use letterkeep_vault::Keyring;
 use uuid::Uuid;
 
 use super::prepare::Candidate;
+use super::reject::Reject;
 use super::settings::{Existing, Settings};
-use crate::{ContactRecord, Permission, TrackingConsent};
+use crate::{ContactRecord, Permission, SuppressionReason, TrackingConsent};
 
 /// Where the permission of an imported contact comes from; the evidence stands, once, with the import.
 pub(super) const SOURCE: &str = "import";
@@ -35,6 +36,15 @@ pub(super) enum Effect {
     Update(Box<Update>),
     /// Nothing about the contact changes.
     Unchanged(Uuid),
+    /// The row is refused; a no in it counts for this contact all the same.
+    Refuse(Reject, Option<Uuid>),
+}
+
+impl Effect {
+    fn refuse(candidate: &Candidate, reject: Reject, contact: Option<Uuid>) -> Self {
+        let reject = if candidate.says_no() { Reject::ButNo(Box::new(reject)) } else { reject };
+        Self::Refuse(reject, contact)
+    }
 }
 
 /// How a contact changes.
@@ -61,41 +71,35 @@ pub(super) struct Previous {
     pub(super) tracking_after: TrackingConsent,
 }
 
-/// A contact's stored record or state cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[error("the stored contact {0} cannot be opened; restore its row from a backup")]
-pub struct Unreadable(pub Id<kind::Contact>);
-
-/// Why a batch was not written.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum BatchError {
-    #[error(transparent)]
-    Unreadable(#[from] Unreadable),
-    #[error(transparent)]
-    Store(#[from] Error),
-}
-
 /// Decides what each row does.
 pub(super) async fn decide(
     tx: &mut Tx,
     keyring: &Keyring,
     settings: &Settings,
     prepared: &[Prepared],
-) -> Result<Vec<Effect>, BatchError> {
+) -> Result<Vec<Effect>, Error> {
     let account = keyring.account();
     let wanted = prepared.iter().map(|row| row.candidate.index).collect::<Vec<_>>();
     let found = contact::find_many_by_email(tx, account, &wanted).await?;
     let mut found = found.into_iter().map(|row| (row.email_index.clone(), row)).collect::<HashMap<_, _>>();
     let suppressed = suppression::find_many(tx, account, &wanted).await?;
-    let suppressed = suppressed.into_iter().map(|(index, _)| index).collect::<HashSet<_>>();
+    // A bounce or a complaint keeps messages back by itself: it is nobody's answer to the question for permission.
+    let no = |(index, reason): (Vec<u8>, String)| (reason == SuppressionReason::Unsubscribed.name()).then_some(index);
+    let said_no = suppressed.into_iter().filter_map(no).collect::<HashSet<_>>();
     let mut effects = Vec::with_capacity(prepared.len());
     for row in prepared {
-        let is_suppressed = !suppressed.is_empty() && suppressed.contains(&row.candidate.index[..]);
-        effects.push(match found.remove(&row.candidate.index[..]) {
+        let candidate = &row.candidate;
+        if let Some(reject) = &candidate.refused {
+            let contact = found.get(&candidate.index[..]).map(|before| before.contact_id);
+            effects.push(Effect::refuse(candidate, reject.clone(), contact));
+            continue;
+        }
+        let has_said_no = !said_no.is_empty() && said_no.contains(&candidate.index[..]);
+        effects.push(match found.remove(&candidate.index[..]) {
             // Who has said no stays out, also after the contact itself was erased.
-            None if is_suppressed => Effect::Create(Permission::Unsubscribed),
-            None => Effect::Create(row.candidate.permission),
-            Some(before) => change(keyring, settings, &row.candidate, before, is_suppressed)?,
+            None if has_said_no => Effect::Create(Permission::Unsubscribed),
+            None => Effect::Create(candidate.permission),
+            Some(before) => change(keyring, settings, candidate, before, has_said_no),
         });
     }
     Ok(effects)
@@ -106,20 +110,27 @@ fn change(
     settings: &Settings,
     candidate: &Candidate,
     before: ContactRow,
-    is_suppressed: bool,
-) -> Result<Effect, Unreadable> {
-    let unreadable = || Unreadable(Id::from_uuid(before.contact_id));
-    let permission_before = Permission::from_name(&before.permission).ok_or_else(unreadable)?;
-    let tracking_before = TrackingConsent::from_name(&before.tracking).ok_or_else(unreadable)?;
-    let slot = column::CONTACT_RECORD.slot(&before.contact_id);
-    let record_before = keyring.open_json::<ContactRecord>(&slot, &before.record).map_err(|_| unreadable())?;
+    has_said_no: bool,
+) -> Effect {
+    let contact = before.contact_id;
+    let slot = column::CONTACT_RECORD.slot(&contact);
+    let (Some(permission_before), Some(tracking_before), Ok(record_before)) = (
+        Permission::from_name(&before.permission),
+        TrackingConsent::from_name(&before.tracking),
+        keyring.open_json::<ContactRecord>(&slot, &before.record),
+    ) else {
+        return Effect::refuse(candidate, Reject::Unreadable(Id::from_uuid(contact)), Some(contact));
+    };
     let mut record = record_before.clone();
     let updates = settings.existing == Existing::Update;
     let mut changed = updates && record.absorb(&candidate.record);
+    if changed && let Err(error) = record.check() {
+        return Effect::refuse(candidate, Reject::Record(error), Some(contact));
+    }
     let permission = match candidate.permission {
         // A no counts even where contacts are otherwise left as they are.
         Permission::Unsubscribed => permission_before.after_import(Permission::Unsubscribed),
-        asserted if updates && !is_suppressed => permission_before.after_import(asserted),
+        asserted if updates && !has_said_no => permission_before.after_import(asserted),
         _ => permission_before,
     };
     let tracking = match (tracking_before, candidate.tracking) {
@@ -128,12 +139,11 @@ fn change(
         (before, _) => before,
     };
     changed |= permission != permission_before || tracking != tracking_before;
-    // A record that has grown too large stays as it was, rather than being refused after other rows were written.
-    if !changed || record.check().is_err() {
-        return Ok(Effect::Unchanged(before.contact_id));
+    if !changed {
+        return Effect::Unchanged(contact);
     }
     let update = Update { before, record_before, record, permission_before, permission, tracking_before, tracking };
-    Ok(Effect::Update(Box::new(update)))
+    Effect::Update(Box::new(update))
 }
 
 /// What writing a batch needs besides the rows.
@@ -145,13 +155,14 @@ pub(super) struct Target<'a> {
     pub(super) actor: &'a str,
 }
 
-/// Writes a batch in the caller's transaction and adds to `counts` what it did.
+/// Writes a batch in the caller's transaction and adds to `counts` what it did. Yields the rows that are refused, by
+/// number.
 pub(super) async fn write(
     tx: &mut Tx,
     target: &Target<'_>,
     prepared: &[Prepared],
     counts: &mut Counts,
-) -> Result<(), BatchError> {
+) -> Result<Vec<(u64, Reject)>, Error> {
     let Target { ctx, keyring, settings, import, .. } = *target;
     let account = ctx.account;
     let now = ctx.now().micros();
@@ -159,9 +170,16 @@ pub(super) async fn write(
     let mut members = Vec::with_capacity(prepared.len());
     let mut tagged: BTreeMap<&str, Vec<Uuid>> = BTreeMap::new();
     let (mut creates, mut updates) = (Vec::with_capacity(prepared.len()), Vec::new());
-    let mut history = Vec::new();
+    let (mut history, mut noes, mut refused) = (Vec::new(), Vec::new(), Vec::new());
     for (row, effect) in prepared.iter().zip(&effects) {
+        if row.candidate.permission == Permission::Unsubscribed {
+            noes.push(row.candidate.index);
+        }
         let contact = match effect {
+            Effect::Refuse(reject, contact) => {
+                refused.push((&row.candidate, reject, *contact));
+                continue;
+            }
             Effect::Create(permission) => {
                 // No row of history: `permission::history` tells from the contact what it began with.
                 creates.push(new_contact(row, *permission, import, now));
@@ -180,9 +198,17 @@ pub(super) async fn write(
     }
     if !contact::insert_many(tx, account, &creates).await? {
         // Somebody added one of the addresses between looking and writing: the batch is done again.
-        return Err(Error::Conflict("contact address".into()).into());
+        return Err(Error::Conflict("contact address".into()));
     }
     update_contacts(tx, target, &updates, &mut history).await?;
+    for (candidate, _, contact) in &refused {
+        if let Some(contact) = contact {
+            take_back(tx, target, candidate, *contact, &mut history).await?;
+        }
+    }
+    // A no outlives the contact: it is kept where erasing and undoing do not reach.
+    let reason = SuppressionReason::Unsubscribed.name();
+    suppression::add_many(tx, account, &noes, reason, SOURCE, now).await?;
     permission::insert_many(tx, account, &history).await?;
     for id in &settings.lists {
         if list::find(tx, account, *id).await?.is_some() {
@@ -200,7 +226,34 @@ pub(super) async fn write(
     }
     counts.created += creates.len() as i64;
     counts.updated += updates.len() as i64;
-    counts.unchanged += (prepared.len() - creates.len() - updates.len()) as i64;
+    counts.unchanged += (prepared.len() - creates.len() - updates.len() - refused.len()) as i64;
+    let duplicates = refused.iter().filter(|(_, reject, _)| reject.is_duplicate()).count();
+    counts.duplicate += duplicates as i64;
+    counts.rejected += (refused.len() - duplicates) as i64;
+    Ok(refused.into_iter().map(|(candidate, reject, _)| (candidate.number, reject.clone())).collect())
+}
+
+/// Lets the no of a refused row count. The record is neither opened nor replaced, and no image is kept: a no is not
+/// taken back by an undo.
+async fn take_back(
+    tx: &mut Tx,
+    target: &Target<'_>,
+    candidate: &Candidate,
+    contact: Uuid,
+    history: &mut Vec<PermissionChangeRow>,
+) -> Result<(), Error> {
+    let (account, now) = (target.ctx.account, target.ctx.now().micros());
+    let id = Id::from_uuid(contact);
+    let Some(row) = contact::lock(tx, account, id).await? else { return Ok(()) };
+    let (unsubscribed, withdrawn) = (Permission::Unsubscribed.name(), TrackingConsent::Withdrawn.name());
+    if candidate.permission == Permission::Unsubscribed && row.permission != unsubscribed {
+        contact::set_permission(tx, account, id, &row.permission, unsubscribed, SOURCE, now).await?;
+        history.push(history_row(target, contact, "permission", &row.permission, unsubscribed));
+    }
+    if candidate.tracking == TrackingConsent::Withdrawn && row.tracking != withdrawn {
+        contact::set_tracking(tx, account, id, withdrawn, now).await?;
+        history.push(history_row(target, contact, "tracking", &row.tracking, withdrawn));
+    }
     Ok(())
 }
 
@@ -222,13 +275,7 @@ fn new_contact(row: &Prepared, permission: Permission, import: Id<kind::Import>,
 }
 
 /// The evidence is the import's own, kept once; the source names the import.
-fn history_row(
-    target: &Target<'_>,
-    contact: Uuid,
-    subject: &str,
-    before: &'static str,
-    after: &'static str,
-) -> PermissionChangeRow {
+fn history_row(target: &Target<'_>, contact: Uuid, subject: &str, before: &str, after: &str) -> PermissionChangeRow {
     PermissionChangeRow {
         change_id: target.ctx.new_id::<kind::PermissionChange>().uuid(),
         contact_id: contact,

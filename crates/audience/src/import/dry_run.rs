@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use letterkeep_model::{Ctx, Id, kind};
+use letterkeep_model::{Ctx, Id, Locale, kind};
 use letterkeep_store::Store;
 use letterkeep_store::import::{self as rows, Counts};
 use tokio::sync::mpsc;
@@ -11,7 +11,7 @@ use super::batch::{self, Effect, Update};
 use super::file::FileReader;
 use super::pipeline::Feed;
 use super::prepare::{Plan, Sieve};
-use super::{ImportError, Settings, stage};
+use super::{ImportError, Reject, Settings, stage};
 use crate::{StandardField, field};
 
 /// Examples and differences that are kept, at most each.
@@ -95,16 +95,20 @@ pub async fn dry_run(
         drop(tx);
         found.add(&work.counts);
         for (row, reject) in &work.reasons {
-            *found.reasons.entry(reject.code()).or_default() += 1;
-            if found.examples.len() < SHOWN {
-                let reason = reject.text(&settings.headings, ctx.locale);
-                found.examples.push(Example { row: *row, code: reject.code(), reason });
-            }
+            found.refuse(*row, reject, &settings, ctx.locale);
         }
         for (row, effect) in work.prepared.iter().zip(&effects) {
             match effect {
                 Effect::Create(_) => found.created += 1,
                 Effect::Unchanged(_) => found.unchanged += 1,
+                Effect::Refuse(reject, _) => {
+                    if reject.is_duplicate() {
+                        found.duplicate += 1;
+                    } else {
+                        found.rejected += 1;
+                    }
+                    found.refuse(row.candidate.number, reject, &settings, ctx.locale);
+                }
                 Effect::Update(update) => {
                     found.updated += 1;
                     if found.differences.len() < SHOWN {
@@ -123,6 +127,14 @@ impl DryRun {
         self.rows += counts.rows as u64;
         self.duplicate += counts.duplicate as u64;
         self.rejected += counts.rejected as u64;
+    }
+
+    fn refuse(&mut self, row: u64, reject: &Reject, settings: &Settings, locale: Locale) {
+        *self.reasons.entry(reject.code()).or_default() += 1;
+        if self.examples.len() < SHOWN {
+            let reason = reject.text(&settings.headings, locale);
+            self.examples.push(Example { row, code: reject.code(), reason });
+        }
     }
 }
 

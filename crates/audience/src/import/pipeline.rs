@@ -12,9 +12,9 @@ use tokio::sync::mpsc;
 
 use super::SourceError;
 use super::batch::Prepared;
-use super::prepare::{Candidate, Sieve};
+use super::prepare::{Candidate, Sieve, spread_noes};
 use super::reject::{Reject, RejectRows};
-use super::row::Row;
+use super::row::{KeptRows, Row};
 use super::source::{Format, Place};
 
 /// Rows of a batch, at most. Larger batches write fewer pages of the address index and keep other writers waiting
@@ -27,6 +27,8 @@ const BYTES: usize = 8 * 1024 * 1024;
 pub(super) struct Work {
     pub(super) prepared: Vec<Prepared>,
     pub(super) rejects: RejectRows,
+    /// The cells of the others, in case that one is refused when it is written.
+    pub(super) kept: KeptRows,
     /// The refused rows by number and reason.
     pub(super) reasons: Vec<(u64, Reject)>,
     pub(super) counts: Counts,
@@ -98,14 +100,20 @@ impl Feed {
         open.counts.rows += 1;
         open.bytes += row.bytes();
         match read {
-            Ok(candidate) => open.candidates.push(candidate),
+            Ok(candidate) => {
+                if self.keep_rejects {
+                    open.kept.push(row);
+                }
+                open.candidates.push(candidate);
+            }
             Err(reject) => {
                 match reject {
                     Reject::Duplicate => open.counts.duplicate += 1,
                     _ => open.counts.rejected += 1,
                 }
                 if self.keep_rejects {
-                    open.rejects.push(row, &reject.text(&self.headings, self.locale));
+                    let reason = reject.text(&self.headings, self.locale);
+                    open.rejects.push(row.number, &reason, row.cells());
                 }
                 open.reasons.push((row.number, reject));
             }
@@ -120,6 +128,7 @@ impl Feed {
         let work = Work {
             prepared: self.seal(open.candidates),
             rejects: open.rejects,
+            kept: open.kept,
             reasons: open.reasons,
             counts: open.counts,
             last_row: open.last_row,
@@ -134,13 +143,14 @@ impl Feed {
     /// Gives the rows ids that grow with their blind index, so that both of the table's trees are written in order.
     fn seal(&self, mut candidates: Vec<Candidate>) -> Vec<Prepared> {
         candidates.sort_unstable_by_key(|candidate| candidate.index);
+        spread_noes(&mut candidates);
         let now = self.clock.now();
         let mut ids =
             candidates.iter().map(|_| Id::<kind::Contact>::at(now, &*self.entropy).uuid()).collect::<Vec<_>>();
         ids.sort_unstable();
         let key_version = i64::from(self.keyring.version());
         let sealed = |(candidate, contact): (Candidate, uuid::Uuid)| {
-            let sealed = if self.seal {
+            let sealed = if self.seal && candidate.refused.is_none() {
                 self.keyring.seal_json(&column::CONTACT_RECORD.slot(&contact), &candidate.record, &*self.entropy)
             } else {
                 Vec::new()
@@ -156,6 +166,7 @@ impl Feed {
 struct Open {
     candidates: Vec<Candidate>,
     rejects: RejectRows,
+    kept: KeptRows,
     reasons: Vec<(u64, Reject)>,
     counts: Counts,
     bytes: usize,

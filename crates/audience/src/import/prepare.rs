@@ -44,6 +44,15 @@ pub(super) struct Candidate {
     pub(super) tags: Vec<String>,
     pub(super) permission: Permission,
     pub(super) tracking: TrackingConsent,
+    /// Why the row is refused; then only the no in it counts.
+    pub(super) refused: Option<Reject>,
+}
+
+impl Candidate {
+    /// Whether the row takes something back: the permission to send or the consent to being tracked.
+    pub(super) fn says_no(&self) -> bool {
+        self.permission == Permission::Unsubscribed || self.tracking == TrackingConsent::Withdrawn
+    }
 }
 
 impl Plan {
@@ -131,7 +140,34 @@ impl Plan {
             }
         }
         record.check().map_err(Reject::Record)?;
-        Ok(Candidate { number: row.number, index, record, tags, permission, tracking })
+        Ok(Candidate { number: row.number, index, record, tags, permission, tracking, refused: None })
+    }
+
+    /// What a refused row still says: nothing, unless it is a no.
+    fn no_in(&self, row: &Row, keyring: &Keyring, refused: Reject) -> Result<Candidate, Reject> {
+        // The cells of a row that is too short or too long may stand under the wrong headings.
+        if row.problem.is_some() {
+            return Err(refused);
+        }
+        let (mut permission, mut tracking) = (Permission::NotSet, TrackingConsent::NotSet);
+        for (at, column) in self.columns.iter().enumerate() {
+            let cell = unguarded(row.cell(at));
+            match column {
+                Column::Permission if read_permission(cell, permission, at) == Ok(Permission::Unsubscribed) => {
+                    permission = Permission::Unsubscribed;
+                }
+                Column::Tracking if parse_boolean(cell) == Ok(false) => tracking = TrackingConsent::Withdrawn,
+                _ => {}
+            }
+        }
+        if permission == Permission::NotSet && tracking == TrackingConsent::NotSet {
+            return Err(refused);
+        }
+        let Ok(email) = EmailAddress::parse(unguarded(row.cell(self.email))) else { return Err(refused) };
+        let index = keyring.blind_index(IndexField::ContactEmail, email.normalised().as_bytes());
+        let record = ContactRecord::new(email);
+        let refused = Some(refused);
+        Ok(Candidate { number: row.number, index, record, tags: Vec::new(), permission, tracking, refused })
     }
 }
 
@@ -174,8 +210,12 @@ impl Sieve {
         Self { plan, seen: HashSet::default(), tags: HashSet::new() }
     }
 
-    /// The contact in a row, or why there is none.
+    /// The contact in a row, or why there is none. A refused row that says no is a candidate all the same.
     pub(super) fn read(&mut self, row: &Row, keyring: &Keyring) -> Result<Candidate, Reject> {
+        self.accept(row, keyring).or_else(|refused| self.plan.no_in(row, keyring, refused))
+    }
+
+    fn accept(&mut self, row: &Row, keyring: &Keyring) -> Result<Candidate, Reject> {
         let candidate = self.plan.read(row, keyring)?;
         // Half of the blind index: among five million addresses the chance that two share it is below 10⁻⁶, and then
         // the second one is reported as a duplicate, not lost.
@@ -191,6 +231,22 @@ impl Sieve {
         self.tags.extend(candidate.tags.iter().cloned());
         self.seen.insert(u64::from_le_bytes(half));
         Ok(candidate)
+    }
+}
+
+/// Lets a no count for every row of the same address. `candidates` are sorted by index.
+pub(super) fn spread_noes(candidates: &mut [Candidate]) {
+    for same in candidates.chunk_by_mut(|one, other| one.index == other.index).filter(|same| same.len() > 1) {
+        let unsubscribed = same.iter().any(|row| row.permission == Permission::Unsubscribed);
+        let withdrawn = same.iter().any(|row| row.tracking == TrackingConsent::Withdrawn);
+        for row in same {
+            if unsubscribed {
+                row.permission = Permission::Unsubscribed;
+            }
+            if withdrawn {
+                row.tracking = TrackingConsent::Withdrawn;
+            }
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Rows that are refused: why, in words, and the file that gives them back to the user.
 
-use letterkeep_model::{EmailError, Locale};
+use letterkeep_model::{EmailError, Id, Locale, kind};
 
-use super::row::{Row, RowProblem};
+use super::row::RowProblem;
 use crate::{RecordError, ValueError};
 
 /// Why a row is refused.
@@ -20,6 +20,10 @@ pub enum Reject {
     Record(RecordError),
     /// The address stood further up in the file.
     Duplicate,
+    /// What is stored of the contact cannot be opened.
+    Unreadable(Id<kind::Contact>),
+    /// The row is refused for this reason; the no in it counts all the same.
+    ButNo(Box<Self>),
 }
 
 /// Different tags that one file may bring.
@@ -40,6 +44,17 @@ impl Reject {
             Self::TooManyTags => "too-many-tags",
             Self::Record(_) => "record",
             Self::Duplicate => "duplicate",
+            Self::Unreadable(_) => "unreadable",
+            Self::ButNo(reject) => reject.code(),
+        }
+    }
+
+    /// Whether the address stood further up in the file.
+    pub(super) fn is_duplicate(&self) -> bool {
+        match self {
+            Self::Duplicate => true,
+            Self::ButNo(reject) => reject.is_duplicate(),
+            _ => false,
         }
     }
 
@@ -76,6 +91,10 @@ impl Reject {
             Self::TooManyTags => format!("The file has more than {TAGS} different tags; is the right column mapped to tags?"),
             Self::Record(error) => format!("The contact is too large: {error}"),
             Self::Duplicate => "The address stands further up in the file; that row was taken".into(),
+            Self::Unreadable(contact) => {
+                format!("What is stored of this contact cannot be read; it was left as it is. Ask whoever runs Letterkeep to restore {contact} from a backup, then import this row again")
+            }
+            Self::ButNo(reject) => format!("{}; the no in this row counts all the same", reject.english(column)),
         }
     }
 
@@ -98,6 +117,10 @@ impl Reject {
             Self::TooManyTags => format!("Die Datei hat mehr als {TAGS} verschiedene Schlagworte; ist die richtige Spalte zugeordnet?"),
             Self::Record(_) => "Die Angaben zum Kontakt sind zusammen zu lang; bitte Notizen oder lange Texte kürzen".into(),
             Self::Duplicate => "Die Adresse steht weiter oben in der Datei; jene Zeile wurde übernommen".into(),
+            Self::Unreadable(contact) => {
+                format!("Was zu diesem Kontakt gespeichert ist, lässt sich nicht lesen; er blieb, wie er war. Bitten Sie, wer Letterkeep betreibt, {contact} aus einer Sicherung wiederherzustellen, und importieren Sie diese Zeile noch einmal")
+            }
+            Self::ButNo(reject) => format!("{}; das Nein in dieser Zeile gilt trotzdem", reject.german(column)),
         }
     }
 }
@@ -166,10 +189,10 @@ impl RejectRows {
         rows
     }
 
-    pub(super) fn push(&mut self, row: &Row, reason: &str) {
-        self.cell(&row.number.to_string(), true);
+    pub(super) fn push<'a>(&mut self, number: u64, reason: &str, cells: impl Iterator<Item = &'a str>) {
+        self.cell(&number.to_string(), true);
         self.cell(reason, false);
-        row.cells().for_each(|cell| self.cell(cell, false));
+        cells.for_each(|cell| self.cell(cell, false));
         self.text.extend_from_slice(b"\r\n");
     }
 

@@ -40,6 +40,35 @@ pub enum RowProblem {
     OpenQuote,
 }
 
+/// The cells of many rows in one buffer, for those that are refused after they were read.
+#[derive(Default)]
+pub(super) struct KeptRows {
+    text: String,
+    ends: Vec<usize>,
+    /// Number, and where its cells end in `ends`.
+    rows: Vec<(u64, usize)>,
+}
+
+impl KeptRows {
+    /// Keeps a row; its number is greater than those before.
+    pub(super) fn push(&mut self, row: &Row) {
+        let start = self.text.len();
+        self.text.push_str(&row.text);
+        self.ends.extend(row.ends.iter().map(|end| start + end));
+        self.rows.push((row.number, self.ends.len()));
+    }
+
+    /// The cells of a row.
+    pub(super) fn cells(&self, number: u64) -> impl Iterator<Item = &str> {
+        let found = self.rows.binary_search_by_key(&number, |(number, _)| *number).ok();
+        let cells = found.map_or(0..0, |at| at.checked_sub(1).map_or(0, |before| self.rows[before].1)..self.rows[at].1);
+        cells.map(|cell| {
+            let start = cell.checked_sub(1).map_or(0, |before| self.ends[before]);
+            &self.text[start..self.ends[cell]]
+        })
+    }
+}
+
 impl Row {
     /// How many cells it has.
     pub fn len(&self) -> usize {

@@ -206,9 +206,16 @@ impl Writer<'_> {
         let mut tx = store.db.write().await?;
         let mut counts = work.counts;
         let target = batch::Target { ctx, keyring: &keyring, settings, import, actor };
-        batch::write(&mut tx, &target, &work.prepared, &mut counts).await?;
+        let refused = batch::write(&mut tx, &target, &work.prepared, &mut counts).await?;
         if !work.rejects.is_empty() {
             file::append_in(ctx, &mut tx, &keyring, self.reject_file, work.rejects.bytes(), false).await?;
+        }
+        if !refused.is_empty() {
+            let mut rejects = RejectRows::default();
+            for (number, reject) in refused {
+                rejects.push(number, &reject.text(&settings.headings, settings.locale), work.kept.cells(number));
+            }
+            file::append_in(ctx, &mut tx, &keyring, self.reject_file, rejects.bytes(), false).await?;
         }
         let total = estimate(rows_done, work);
         let cursor = stage::text(&Cursor { row: work.last_row });

@@ -17,8 +17,9 @@ use letterkeep_store::{Store, Tx, list, queue, tag};
 use letterkeep_vault::Keyring;
 use uuid::Uuid;
 
-use super::batch::{Previous, Unreadable};
+use super::batch::Previous;
 use super::{ImportError, State, stage};
+use crate::{Permission, TrackingConsent};
 
 /// The kind of job that takes an import back.
 pub const JOB: &str = "import.undo";
@@ -165,12 +166,13 @@ impl Batch<'_> {
         for image in &images {
             let Some(current) = contact::lock(tx, account, Id::from_uuid(image.contact_id)).await? else { continue };
             let slot = column::IMPORT_PREVIOUS.slot(&image.change_id);
-            let unreadable = |_| Unreadable(Id::from_uuid(image.contact_id));
-            let previous: Previous = self.keyring.open_json(&slot, &image.previous).map_err(unreadable)?;
-            if !previous.is_untouched(image, &current) {
+            // An image that cannot be opened restores nothing; the contact stays as it is.
+            let previous = self.keyring.open_json::<Previous>(&slot, &image.previous).ok();
+            let Some(mut previous) = previous.filter(|previous| previous.is_untouched(image, &current)) else {
                 cursor.undone.kept += 1;
                 continue;
-            }
+            };
+            previous.keep_noes(&current);
             let mut note = |subject: &str, before: &str, after: &str| {
                 if before != after {
                     history.push(self.history_row(current.contact_id, subject, before, after));
@@ -288,6 +290,18 @@ impl Cursor {
 }
 
 impl Previous {
+    /// A no that came with the import outlives it.
+    fn keep_noes(&mut self, current: &ContactRow) {
+        if self.permission_after == Permission::Unsubscribed {
+            self.permission = self.permission_after;
+            self.permission_source.clone_from(&current.permission_source);
+            self.permission_at = current.permission_at;
+        }
+        if self.tracking_after == TrackingConsent::Withdrawn {
+            self.tracking = self.tracking_after;
+        }
+    }
+
     /// Whether the contact stands as the import left it.
     fn is_untouched(&self, image: &ChangeRow, current: &ContactRow) -> bool {
         current.revision == image.revision

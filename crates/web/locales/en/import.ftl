@@ -170,5 +170,5 @@ import-undo = Undo this import
 import-undo-title = Undo this import?
 import-undo-word = undo
 import-undo-lost = The { $created } contacts that it created are erased, and the { $updated } that it updated get their earlier data back.
-import-undo-kept = Contacts that were changed since, or that unsubscribed since, stay as they are. Lists, tags and fields that the import made stay too.
+import-undo-kept = Contacts that were changed since, or that unsubscribed since, stay as they are. Whoever the file unsubscribed stays unsubscribed. Lists, tags and fields that the import made stay too.
 import-refused-then = Rows that were not imported
