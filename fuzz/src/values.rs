@@ -1,6 +1,6 @@
 //! Cells of a contact file read as numbers, money, days, instants, flags, options and texts.
 
-use letterkeep_audience::export::{guard, unguard};
+use letterkeep_audience::formula::{guard, unguard};
 use letterkeep_audience::value::{FieldKind, FieldValue, Foreign, Notation, Shape};
 use letterkeep_audience::{Birthday, Decimal};
 
@@ -36,5 +36,9 @@ pub fn check(bytes: &[u8]) {
     }
     let guarded = guard(text);
     assert_eq!(unguard(&guarded), text);
-    assert!(!guarded.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']), "{guarded:?} runs as a formula");
+    let number = |char: char| char.is_ascii_digit() || "+ ()./,-".contains(char);
+    for piece in guarded.split([';', ',', '|', '\t', '\r', '\n']) {
+        let begins = piece.trim_start_matches([' ', '"']).starts_with(['=', '+', '-', '@']);
+        assert!(!begins || guarded.chars().all(number), "{guarded:?} runs as a formula");
+    }
 }

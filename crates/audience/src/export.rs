@@ -12,15 +12,13 @@ use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use crate::contact::{Contact, Filter, ReadError, open_rows};
 use crate::{CustomField, FieldValue, field, list, tag};
 
-pub use csv_text::{guard, unguard};
-
 /// Contacts opened at once.
 const PIECE: i64 = 500;
 
 /// How contacts are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// RFC 4180 in UTF-8, guarded against formulas (see [`guard`]). `bom` marks the file as UTF-8 for Excel.
+    /// RFC 4180 in UTF-8, guarded against formulas (see [`formula`](crate::formula)). `bom` marks the file as UTF-8 for Excel.
     Csv {
         /// Whether to begin with a byte order mark.
         bom: bool,

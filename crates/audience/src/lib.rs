@@ -21,6 +21,7 @@
 pub mod contact;
 pub mod export;
 pub mod field;
+pub mod formula;
 pub mod import;
 pub mod list;
 pub mod permission;

@@ -4,39 +4,12 @@ use letterkeep_model::{Id, kind};
 
 use super::{ExportError, names};
 use crate::contact::Contact;
+use crate::formula::guard;
 use crate::{CustomField, FieldValue, StandardField};
 
 /// Columns behind the standard fields and before the custom ones.
 const STATE: [&str; 7] =
     ["permission", "permission_source", "permission_at", "tracking", "lists", "tags", "created_at"];
-
-/// Keeps a spreadsheet from running a text as a formula (OWASP, CSV injection): a text that begins with `=`, `+`, `-`,
-/// `@`, a tab, a carriage return, a line feed or the full-width form of a sign gets an apostrophe in front.
-///
-/// So that [`unguard`] restores every text, one that begins with apostrophes before such a sign gets one more.
-/// Two kinds of cells are left alone, because nothing in them can name a cell or a function: numbers and amounts written by this
-/// program, and phone numbers in the phone columns that consist of `+`, digits, spaces, `( ) . / -`: `+49 30 1234` stays
-/// readable.
-pub fn guard(text: &str) -> Cow<'_, str> {
-    if is_formula(text) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
-}
-
-/// Undoes [`guard`].
-pub fn unguard(text: &str) -> &str {
-    match text.strip_prefix('\'') {
-        Some(rest) if is_formula(rest) => rest,
-        _ => text,
-    }
-}
-
-fn is_formula(text: &str) -> bool {
-    text.trim_start_matches('\'').starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'])
-}
-
-fn is_phone(text: &str) -> bool {
-    let Some(rest) = text.strip_prefix('+') else { return false };
-    rest.starts_with(|c: char| c.is_ascii_digit()) && rest.chars().all(|c| c.is_ascii_digit() || " ()./-".contains(c))
-}
 
 fn writer() -> csv::Writer<Vec<u8>> {
     csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::with_capacity(64 * 1024))
@@ -63,10 +36,7 @@ pub(super) fn rows(
     for contact in contacts {
         cells.clear();
         for field in StandardField::all() {
-            let text = contact.record.text(field);
-            // A lone number, or several joined by `; `.
-            let plain = matches!(field, StandardField::Phone(_)) && text.split("; ").all(is_phone);
-            cells.push(if plain { text } else { guarded(text) });
+            cells.push(guarded(contact.record.text(field)));
         }
         cells.extend([
             contact.permission.name().to_owned(),
@@ -81,6 +51,7 @@ pub(super) fn rows(
             let value = contact.record.custom.get(&field.merge_key).filter(|value| value.fits(field.kind));
             cells.push(match value {
                 None => String::new(),
+                // Digits with a sign and a currency at most: readable without the guard.
                 Some(value @ (FieldValue::Number(_) | FieldValue::Money(_))) => value.text(),
                 Some(value) => guarded(value.text()),
             });

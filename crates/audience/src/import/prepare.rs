@@ -7,9 +7,10 @@ use letterkeep_model::{EmailAddress, Id};
 use letterkeep_vault::{IndexField, Keyring};
 
 use super::mapping::Target;
-use super::reject::{Reject, TAGS, unguarded};
+use super::reject::{Reject, TAGS};
 use super::row::Row;
 use super::settings::{Settings, SettingsError};
+use crate::formula::unguard;
 use crate::value::{parse_boolean, single_line};
 use crate::{ContactRecord, CustomField, Foreign, Permission, StandardField, TrackingConsent, ValueError};
 
@@ -99,14 +100,14 @@ impl Plan {
         if let Some(problem) = row.problem {
             return Err(Reject::Row(problem));
         }
-        let email = EmailAddress::parse(unguarded(row.cell(self.email)))
+        let email = EmailAddress::parse(&unguard(row.cell(self.email)))
             .map_err(|error| Reject::Cell(self.email + 1, ValueError::Email(error)))?;
         let index = keyring.blind_index(IndexField::ContactEmail, email.normalised().as_bytes());
         let mut record = ContactRecord::new(email);
         let (mut permission, mut tracking) = (self.permission, self.tracking);
         let mut tags = Vec::new();
         for (at, column) in self.columns.iter().enumerate() {
-            let cell = unguarded(row.cell(at));
+            let cell = &*unguard(row.cell(at));
             let refused = |error| Reject::Cell(at + 1, error);
             match column {
                 Column::Skip => {}
@@ -128,15 +129,7 @@ impl Plan {
                     }
                 }
                 Column::Permission => permission = read_permission(cell, self.permission, at)?,
-                Column::Tracking => {
-                    tracking = if cell.trim().is_empty() {
-                        TrackingConsent::NotSet
-                    } else if parse_boolean(cell).map_err(refused)? {
-                        TrackingConsent::Given
-                    } else {
-                        TrackingConsent::Withdrawn
-                    }
-                }
+                Column::Tracking => tracking = read_tracking(cell).map_err(refused)?,
             }
         }
         record.check().map_err(Reject::Record)?;
@@ -151,19 +144,21 @@ impl Plan {
         }
         let (mut permission, mut tracking) = (Permission::NotSet, TrackingConsent::NotSet);
         for (at, column) in self.columns.iter().enumerate() {
-            let cell = unguarded(row.cell(at));
+            let cell = &*unguard(row.cell(at));
             match column {
                 Column::Permission if read_permission(cell, permission, at) == Ok(Permission::Unsubscribed) => {
                     permission = Permission::Unsubscribed;
                 }
-                Column::Tracking if parse_boolean(cell) == Ok(false) => tracking = TrackingConsent::Withdrawn,
+                Column::Tracking if read_tracking(cell) == Ok(TrackingConsent::Withdrawn) => {
+                    tracking = TrackingConsent::Withdrawn;
+                }
                 _ => {}
             }
         }
         if permission == Permission::NotSet && tracking == TrackingConsent::NotSet {
             return Err(refused);
         }
-        let Ok(email) = EmailAddress::parse(unguarded(row.cell(self.email))) else { return Err(refused) };
+        let Ok(email) = EmailAddress::parse(&unguard(row.cell(self.email))) else { return Err(refused) };
         let index = keyring.blind_index(IndexField::ContactEmail, email.normalised().as_bytes());
         let record = ContactRecord::new(email);
         let refused = Some(refused);
@@ -196,6 +191,18 @@ fn read_permission(cell: &str, asserted: Permission, at: usize) -> Result<Permis
         "temporaryhold" | "pausiert" => Ok(Permission::TemporaryHold),
         _ => Err(Reject::Permission(at + 1)),
     }
+}
+
+/// Yes, no, or a state by the name that an export gives it.
+fn read_tracking(cell: &str) -> Result<TrackingConsent, ValueError> {
+    let text = cell.trim();
+    if text.is_empty() {
+        return Ok(TrackingConsent::NotSet);
+    }
+    if let Some(consent) = TrackingConsent::from_name(text) {
+        return Ok(consent);
+    }
+    parse_boolean(text).map(|yes| if yes { TrackingConsent::Given } else { TrackingConsent::Withdrawn })
 }
 
 /// Reads row after row and knows what stood further up.

@@ -3,6 +3,7 @@
 use letterkeep_model::{EmailError, Id, Locale, kind};
 
 use super::row::RowProblem;
+use crate::formula::guard;
 use crate::{RecordError, ValueError};
 
 /// Why a row is refused.
@@ -166,8 +167,7 @@ fn german_value(error: ValueError) -> String {
 
 /// Writes the file of refused rows: row number, reason, the cells as they were.
 ///
-/// A cell that a spreadsheet would run as a formula gets an apostrophe before it (OWASP, CSV injection); the import
-/// takes it off again.
+/// What a spreadsheet would run as a formula is guarded ([`formula`](crate::formula)); the import reads it back.
 #[derive(Default)]
 pub(super) struct RejectRows {
     text: Vec<u8>,
@@ -209,52 +209,12 @@ impl RejectRows {
             self.text.push(b',');
         }
         self.text.push(b'"');
-        if is_formula(cell) {
-            self.text.push(b'\'');
-        }
-        for byte in cell.bytes() {
+        for byte in guard(cell).bytes() {
             if byte == b'"' {
                 self.text.push(b'"');
             }
             self.text.push(byte);
         }
         self.text.push(b'"');
-    }
-}
-
-/// Whether a spreadsheet would take the text for a formula; telephone and plain numbers are none.
-fn is_formula(cell: &str) -> bool {
-    match cell.as_bytes() {
-        [b'=' | b'@' | b'\t' | b'\r' | b'\n', ..] => true,
-        [b'+' | b'-', rest @ ..] => !rest.iter().all(|byte| byte.is_ascii_digit() || b" ()/.,-".contains(byte)),
-        _ => false,
-    }
-}
-
-/// The cell without the apostrophe that guards a formula.
-pub(super) fn unguarded(cell: &str) -> &str {
-    match cell.strip_prefix('\'') {
-        Some(rest) if is_formula(rest) => rest,
-        _ => cell,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn formulas_are_guarded_and_come_back() {
-        for cell in ["=1+1", "@SUM(A1)", "+cmd|' /C calc'!A0", "-2+3+cmd"] {
-            let mut rows = RejectRows::default();
-            rows.cell(cell, true);
-            let written = String::from_utf8(rows.text).unwrap();
-            assert!(written.starts_with("\"'"), "{written}");
-            assert_eq!(unguarded(&format!("'{cell}")), cell);
-        }
-        for cell in ["+49 30 123456", "-5,20", "'s-Hertogenbosch", "O'Neill", ""] {
-            assert!(!is_formula(cell), "{cell}");
-            assert_eq!(unguarded(cell), cell);
-        }
     }
 }
