@@ -278,6 +278,24 @@ fn a_workbook_cannot_reach_outside_or_grow_without_end() {
     assert_eq!(rows(&workbook(&sheet, "<sst/>")).unwrap()[0].2, Some(RowProblem::CellTooLong(1)));
 }
 
+/// Copied for each of the cells, the text would be 100 GB.
+#[test]
+fn a_long_text_that_many_cells_share_is_refused_in_each_and_copied_for_none() {
+    let piece = (0..83_000).fold(String::new(), |mut text, number| {
+        let _ = write!(text, "{number:06}");
+        text
+    });
+    let strings = format!("<sst><si>{}</si><si><t>x</t></si></sst>", format!("<r><t>{piece}</t></r>").repeat(20));
+    let sheet = format!(
+        "<worksheet><sheetData>{}<row><c t=\"s\"><v>1</v></c></row></sheetData></worksheet>",
+        "<row><c t=\"s\"><v>0</v></c></row>".repeat(10_000)
+    );
+    let found = rows(&workbook(&sheet, &strings)).unwrap();
+    assert_eq!(found.len(), 10_001);
+    assert!(found[..10_000].iter().all(|Seen(_, _, problem)| *problem == Some(RowProblem::CellTooLong(1))));
+    assert_eq!((&found[10_000].1[0][..], found[10_000].2), ("x", None), "other cells are read all the same");
+}
+
 /// Reads whatever comes without a panic; no row outgrows its limits. `fuzz/src/csv.rs` looks closer.
 fn read_within_limits(format: Format, bytes: &[u8]) {
     let _ = format.read_rows(Cursor::new(bytes), &mut |row, _| {

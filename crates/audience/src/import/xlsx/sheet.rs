@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::io::{Read, Seek};
 use std::ops::ControlFlow;
 
@@ -157,35 +158,36 @@ fn put(row: &mut Row, column: usize, text: &str) {
     row.end_cell();
 }
 
-fn value(
+/// The value is borrowed where it can be: a shared text may be long, and thousands of cells may refer to it.
+fn value<'a>(
     cell: &Cell,
-    text: &str,
+    text: &'a str,
     workbook: &Workbook,
     styles: &Styles,
-    strings: &SharedStrings,
-) -> Result<String, SourceError> {
+    strings: &'a SharedStrings,
+) -> Result<Cow<'a, str>, SourceError> {
     match cell.kind {
-        Kind::Text => Ok(text.to_owned()),
-        Kind::Boolean => Ok(if text.trim() == "1" { "true" } else { "false" }.to_owned()),
+        Kind::Text => Ok(text.into()),
+        Kind::Boolean => Ok(if text.trim() == "1" { "true" } else { "false" }.into()),
         Kind::Shared => {
             let index = text.trim().parse::<usize>().ok();
             let found = index.and_then(|index| strings.find(index));
-            Ok(found.ok_or(SourceError::Workbook("a cell refers to a text that is not there"))?.to_owned())
+            Ok(found.ok_or(SourceError::Workbook("a cell refers to a text that is not there"))?.into())
         }
         Kind::Number => {
-            let Ok(number) = text.trim().parse::<f64>() else { return Ok(text.to_owned()) };
+            let Ok(number) = text.trim().parse::<f64>() else { return Ok(text.into()) };
             if styles.is_date(cell.style)
                 && let Some(date) = date_from_serial(number, workbook.from_1904)
             {
-                return Ok(date);
+                return Ok(date.into());
             }
             // Telephone and customer numbers come as 4.9301234567E10; nobody means the exponent.
             if number.fract() == 0.0 && number.abs() < 1e15 {
-                Ok(format!("{}", number as i64))
+                Ok(format!("{}", number as i64).into())
             } else if text.contains(['e', 'E']) {
-                Ok(number.to_string())
+                Ok(number.to_string().into())
             } else {
-                Ok(text.trim().to_owned())
+                Ok(text.trim().into())
             }
         }
     }
