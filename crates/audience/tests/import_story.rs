@@ -1,6 +1,8 @@
 //! The import on both databases: a file in, contacts out, and every way in which it can be interrupted or taken back.
 #![expect(clippy::unwrap_used, reason = "a test that fails says where")]
 
+#[path = "import_story/gave_up.rs"]
+mod gave_up;
 #[path = "import_story/no.rs"]
 mod no;
 

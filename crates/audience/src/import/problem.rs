@@ -52,6 +52,13 @@ impl ImportProblem {
         Self { code, args, text: error.to_string() }
     }
 
+    /// What is kept of an import, or of its undo, that failed at every attempt; what exactly failed stands with the
+    /// dead letter, for whoever runs the installation.
+    pub(super) fn gave_up(code: &str) -> Self {
+        let text = "it failed again and again; what was imported stays and can be undone".to_owned();
+        Self { code: code.to_owned(), args: BTreeMap::new(), text }
+    }
+
     /// As it is stored.
     #[expect(clippy::expect_used, reason = "texts and numbers always have a JSON form")]
     pub(super) fn stored(&self) -> String {

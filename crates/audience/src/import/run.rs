@@ -30,6 +30,8 @@ const TRIES: u32 = 5;
 /// the flush.
 const FLUSH_ROWS: u64 = 65_536;
 const FLUSH_AFTER: Duration = Duration::from_secs(1);
+/// The pause before another attempt where even the failure could not be recorded.
+const AGAIN: Duration = Duration::from_mins(5);
 /// How long a job is held from each batch on.
 const LEASE: Duration = Duration::from_mins(5);
 
@@ -62,8 +64,28 @@ pub async fn perform(ctx: &Ctx, store: &Store, job: &ClaimedJob) -> Outcome {
         | Err(ImportError::State(..) | ImportError::Missing | ImportError::Source(_) | ImportError::Settings(_)) => {
             Outcome::Done
         }
+        // The last attempt: the job becomes a dead letter, and the import must not wait for it for ever.
+        Err(error) if job.attempts >= job.max_attempts => match give_up(ctx, store, payload.import, &job.kind).await {
+            Ok(()) => Outcome::Dead(error.to_string()),
+            Err(_) => Outcome::Again(ctx.now().plus(AGAIN)),
+        },
         Err(error) => Outcome::Retry(error.to_string()),
     }
+}
+
+/// Ends an import, or its undo, that failed at every attempt; the user reads why, and may undo it.
+async fn give_up(ctx: &Ctx, store: &Store, import: Id<kind::Import>, job: &str) -> Result<(), ImportError> {
+    if job == JOB {
+        end(ctx, store, import, State::Failed, Some(&ImportProblem::gave_up("gave-up").stored())).await?;
+        return Ok(());
+    }
+    let mut tx = store.db.write().await?;
+    let row = stage::in_state(&mut tx, ctx, import, &[State::Undoing], "while it is taken back").await?;
+    let problem = ImportProblem::gave_up("undo-gave-up").stored();
+    rows::set_state(&mut tx, ctx.account, import, State::Failed.name(), Some(&problem), None, Some(ctx.now())).await?;
+    record_end(ctx, &mut tx, &row, State::Failed).await?;
+    tx.commit().await?;
+    Ok(())
 }
 
 /// Runs an import that was started, from the place reached to its end, or until somebody pauses or cancels it.

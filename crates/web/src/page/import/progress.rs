@@ -221,6 +221,8 @@ mod tests {
             "create",
             "field-gone",
             "settings",
+            "gave-up",
+            "undo-gave-up",
         ] {
             let problem =
                 ImportProblem { code: code.to_owned(), args: args.clone().into(), text: "in English".to_owned() };
