@@ -33,7 +33,8 @@ pub use campaign::{
     stall_scheduled, unschedule, update,
 };
 pub use compile::{
-    CampaignLink, Compiled, Links, Plain, Problem, RenderError, Rendered, Severity, compile, preview, system,
+    CampaignLink, Compiled, Links, Plain, Problem, RenderError, Rendered, Severity, compile, compile_frozen, preview,
+    system,
 };
 pub use content::{Content, ContentError, ContentInput, Format, limit};
 pub use fields::Fields;

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex as StdMutex};
 use std::time::Duration;
 
 use letterkeep_audience::{CustomField, field};
-use letterkeep_campaign::{Activity, ActivityState, CampaignError, Compiled, Content, compile};
+use letterkeep_campaign::{Activity, ActivityState, CampaignError, Compiled, Content, compile_frozen};
 use letterkeep_model::{Ctx, Id, Timestamp, kind};
 use letterkeep_store::queue::{ClaimedJob, Outcome};
 use letterkeep_store::{KeyStoreError, Store, ledger, sending_trouble};
@@ -28,7 +28,7 @@ use crate::dkim::Signer;
 use crate::domain::{self, SignerError};
 use crate::limit::Destinations;
 use crate::links::LinkBase;
-use crate::person::{self, PeopleError};
+use crate::person::PeopleError;
 use crate::relay::{self, RelayError};
 use crate::smtp::{Reach, Reply, Server, SmtpError, Trust};
 use crate::trouble::Trouble;
@@ -299,7 +299,7 @@ async fn equip(
     let keyring = store.keys.keyring(ctx.account).await?;
     let mut tx = store.db.read().await?;
     let custom = field::all(ctx, &mut tx).await?;
-    let compiled = compile(&found.content, &person::known(&custom)).map_err(|problems| {
+    let compiled = compile_frozen(&found.content).map_err(|problems| {
         SendError::Content(problems.first().map_or_else(String::new, |problem| problem.code.to_owned()))
     })?;
     let signer = domain::signer(ctx, &mut tx, &keyring, &found.content.from_address).await?;

@@ -7,14 +7,14 @@
 use letterkeep_audience::contact::{self, ReadError};
 use letterkeep_audience::field;
 use letterkeep_audience::permission::{self, Evidence, SetError, Source};
-use letterkeep_campaign::{CampaignError, Rendered, compile};
+use letterkeep_campaign::{CampaignError, Rendered, compile_frozen};
 use letterkeep_model::{Ctx, Id, kind};
 use letterkeep_store::engagement::{self, Hit};
 use letterkeep_store::{KeyStoreError, Store, Tx, campaign as campaign_rows, ledger};
 use letterkeep_vault::{Keyring, Link, LinkToken, Purpose};
 
 use crate::links::{LinkBase, MessageLinks};
-use crate::person::{self, Person};
+use crate::person::Person;
 
 /// Hits of one kind that are kept for one contact and sending: a reader who opens a message every day fits, a flood
 /// does not.
@@ -202,17 +202,22 @@ pub async fn view(ctx: &Ctx, store: &Store, base: &LinkBase, token: &str) -> Res
     let opened = contact::open_batch(&ctx, &mut tx, &keyring, &[link.contact]).await?;
     let opened = opened.first().ok_or(TrackError::Unknown)?;
     drop(tx);
-    let compiled = compile(&activity.content, &person::known(&custom)).map_err(|_| TrackError::Unknown)?;
     let person = Person::new(opened, &custom);
-    let links = MessageLinks {
-        base,
-        keyring: &keyring,
-        activity: link.activity,
-        contact: link.contact,
-        // Looking at it in the browser is no opening of the mail: no picture, no counted links.
-        track: false,
-    };
-    compiled.render(&person.fields, &links).map_err(|_| TrackError::Unknown)
+    let base = base.clone();
+    // Large content takes a while: the threads that serve everybody must not wait for it.
+    let rendered = tokio::task::spawn_blocking(move || {
+        let compiled = compile_frozen(&activity.content).ok()?;
+        let links = MessageLinks {
+            base: &base,
+            keyring: &keyring,
+            activity: link.activity,
+            contact: link.contact,
+            // Looking at it in the browser is no opening of the mail: no picture, no counted links.
+            track: false,
+        };
+        compiled.render(&person.fields, &links).ok()
+    });
+    rendered.await.ok().flatten().ok_or(TrackError::Unknown)
 }
 
 /// The contact that a token was made for, to write tests and the demonstration with.

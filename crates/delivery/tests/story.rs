@@ -10,6 +10,8 @@ mod cancel;
 mod count;
 #[path = "story/held.rs"]
 mod held;
+#[path = "story/field.rs"]
+mod field;
 #[path = "story/house.rs"]
 mod house;
 #[path = "story/rotation.rs"]
@@ -44,6 +46,11 @@ fn token(message: &[u8], path: &str) -> Option<String> {
     let html = parsed.body_html(0).unwrap();
     let at = html.find(&format!("https://mail.example.org{path}"))? + "https://mail.example.org".len() + path.len();
     Some(html[at..].chars().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).collect())
+}
+
+/// The text part of a message.
+fn text(message: &[u8]) -> String {
+    MessageParser::default().parse(message).unwrap().body_text(0).unwrap().into_owned()
 }
 
 fn message_to(story: &Story<'_>, name: &str) -> Vec<u8> {

@@ -58,6 +58,16 @@ const MAX_PROBLEMS: usize = 100;
 /// Checks content and makes it ready to render. `known` holds the merge keys of the account's fields (standard and
 /// custom). Yields every problem that keeps it from being rendered; lesser ones stand in [`Compiled::problems`].
 pub fn compile(content: &Content, known: &BTreeSet<String>) -> Result<Compiled, Vec<Problem>> {
+    compile_with(content, Some(known))
+}
+
+/// Makes the frozen content of an activity ready again. Its names were checked when it was frozen; a field that has
+/// been deleted since is one that no contact has anything for.
+pub fn compile_frozen(content: &Content) -> Result<Compiled, Vec<Problem>> {
+    compile_with(content, None)
+}
+
+fn compile_with(content: &Content, known: Option<&BTreeSet<String>>) -> Result<Compiled, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut names = Names { known, used: BTreeSet::new(), required: BTreeSet::new() };
 
@@ -127,7 +137,8 @@ pub fn compile(content: &Content, known: &BTreeSet<String>) -> Result<Compiled, 
 
 /// The names that content uses.
 struct Names<'a> {
-    known: &'a BTreeSet<String>,
+    /// The merge keys of the account's fields; `None` where they were checked before.
+    known: Option<&'a BTreeSet<String>>,
     used: BTreeSet<String>,
     required: BTreeSet<String>,
 }
@@ -147,7 +158,7 @@ impl Names<'_> {
                 if local || in_loop || system::ALL.contains(&name) {
                     continue;
                 }
-                if self.known.contains(name) {
+                if self.known.is_none_or(|known| known.contains(name)) {
                     self.used.insert(name.to_owned());
                     let tested = open.iter().any(|(tested, _)| tested.contains(&name));
                     if tag.kind == Kind::Output && !tested && !tag.has_fallback() {
@@ -155,7 +166,7 @@ impl Names<'_> {
                     }
                     continue;
                 }
-                let candidates = self.known.iter().map(String::as_str).chain(system::ALL);
+                let candidates = self.known.into_iter().flatten().map(String::as_str).chain(system::ALL);
                 let hint = tag::nearest(name, candidates).map_or_else(
                     || "Choose one of the fields of your contacts, or make a custom field with this name.".to_owned(),
                     |near| format!("Did you mean {near}?"),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use letterkeep_audience::permission::Source;
-use letterkeep_audience::{ContactRecord, Permission, TrackingConsent, contact, list, permission};
+use letterkeep_audience::{ContactRecord, Permission, TrackingConsent, contact, field, list, permission};
 use letterkeep_campaign::{Audience, Content, ContentInput, Format, Launched, When};
 use letterkeep_delivery::domain::{self, DomainKeys, DomainName, SendingDomain};
 use letterkeep_delivery::relay::{self, PasswordChange, RelayInput};
@@ -132,10 +132,28 @@ impl Story<'_> {
     }
 
     pub(crate) async fn contacts(&self, names: &[&str], permission: Permission, track: bool) -> Vec<Id<kind::Contact>> {
+        self.contacts_with(names, permission, track, &serde_json::json!({})).await
+    }
+
+    /// `reader-0`, `reader-1` …, who may be written to.
+    pub(crate) async fn readers(&self, number: usize, custom: serde_json::Value) {
+        let names: Vec<String> = (0..number).map(|number| format!("reader-{number}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        self.contacts_with(&names, Permission::Explicit, false, &custom).await;
+    }
+
+    async fn contacts_with(
+        &self,
+        names: &[&str],
+        permission: Permission,
+        track: bool,
+        custom: &serde_json::Value,
+    ) -> Vec<Id<kind::Contact>> {
         let mut tx = self.house.store.db.write().await.unwrap();
         let mut ids = Vec::new();
         for name in names {
-            let record = serde_json::json!({"email": format!("{name}@example.com"), "first_name": "Jörg <b>"});
+            let record =
+                serde_json::json!({"email": format!("{name}@example.com"), "first_name": "Jörg <b>", "custom": custom});
             let record: ContactRecord = serde_json::from_value(record).unwrap();
             let new = contact::NewRecord { record, permission, source: Source::Manual, evidence: None };
             let id = contact::create(&self.ctx, &mut tx, &self.keyring, &new).await.unwrap();
@@ -171,11 +189,18 @@ impl Story<'_> {
     }
 
     pub(crate) async fn campaign(&self) -> Id<kind::Campaign> {
-        let source = "<html><body><p>Hallo {{ first_name }}</p><p><a href=\"https://shop.example/brot?a=1&amp;b=2\">Brot</a> \
+        self.campaign_with("<html><body><p>Hallo {{ first_name }}</p>", self.everybody_listed()).await
+    }
+
+    pub(crate) fn everybody_listed(&self) -> Audience {
+        Audience { lists: vec![self.list], ..Audience::default() }
+    }
+
+    pub(crate) async fn campaign_with(&self, beginning: &str, audience: Audience) -> Id<kind::Campaign> {
+        let end = "<p><a href=\"https://shop.example/brot?a=1&amp;b=2\">Brot</a> \
                       <a href=\"{{ unsubscribe_url }}\">Abmelden</a> <a href=\"{{ view_url }}\">Ansehen</a></p><p>{{ postal_address }}</p></body></html>";
-        let audience = Audience { lists: vec![self.list], ..Audience::default() };
         let mut tx = self.house.store.db.write().await.unwrap();
-        let content = Self::content(source);
+        let content = Self::content(&format!("{beginning}{end}"));
         let made =
             letterkeep_campaign::create(&self.ctx, &mut tx, &self.keyring, "News", &content, audience).await.unwrap();
         tx.commit().await.unwrap();
@@ -184,8 +209,13 @@ impl Story<'_> {
 
     pub(crate) async fn launch(&self) -> Id<kind::CampaignActivity> {
         let campaign = self.campaign().await;
-        let known = contact::MERGE_NAMES.iter().map(|name| (*name).to_owned()).collect();
+        self.launch_of(campaign).await
+    }
+
+    pub(crate) async fn launch_of(&self, campaign: Id<kind::Campaign>) -> Id<kind::CampaignActivity> {
         let mut tx = self.house.store.db.write().await.unwrap();
+        let custom = field::all(&self.ctx, &mut tx).await.unwrap();
+        let known = letterkeep_delivery::merge_keys(&custom);
         let launched = letterkeep_campaign::launch(&self.ctx, &mut tx, &self.keyring, campaign, When::Now, &known);
         let launched = launched.await.unwrap();
         tx.commit().await.unwrap();
