@@ -43,6 +43,14 @@ fn content(key: &str) -> Content {
     .expect("within the limits")
 }
 
+/// HTML of about `size` bytes with an element in each line: what takes longest for its length.
+fn large(size: usize) -> Content {
+    let mut input = content("newsletter").into_input();
+    input.format = Format::Html;
+    input.source = "<b>Some words of a text.</b>\n".repeat(size / 30);
+    Content::parse(input).expect("within the limits")
+}
+
 fn compiled(key: &str) -> Compiled {
     compile(&content(key), &known()).unwrap_or_else(|problems| panic!("{problems:?}"))
 }
@@ -60,6 +68,23 @@ fn render(criterion: &mut Criterion) {
     group.bench_function("a newsletter, simple tags", |b| b.iter(|| simple.render(black_box(&fields), &Fixed)));
     group.bench_function("an announcement, with if", |b| b.iter(|| branching.render(black_box(&fields), &Fixed)));
     group.bench_function("compile a newsletter", |b| b.iter(|| compile(black_box(&newsletter), &known).is_ok()));
+    group.finish();
+
+    // Eight times the length takes eight times as long. Of 512 KB with nothing but elements, the first ones are enough.
+    let mut group = criterion.benchmark_group("compile");
+    group.sample_size(10);
+    for size in [64 * 1024, 512 * 1024] {
+        let content = large(size);
+        group.throughput(Throughput::Bytes(content.source.len() as u64));
+        let name = format!("{} KB of elements and words", size / 1024);
+        group.bench_function(name, |b| b.iter(|| compile(black_box(&content), &known).is_ok()));
+    }
+    let mut input = content("newsletter").into_input();
+    input.format = Format::Html;
+    input.source = "<b>".repeat(512 * 1024 / 3);
+    let elements = Content::parse(input).expect("within the limits");
+    group
+        .bench_function("512 KB of nothing but elements", |b| b.iter(|| compile(black_box(&elements), &known).is_ok()));
     group.finish();
 }
 

@@ -136,7 +136,7 @@ pub(super) fn decode_entities(text: &str) -> String {
     while let Some(at) = rest.find('&') {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
-        let name = rest[1..].split_once(';').map(|(name, _)| name).filter(|name| name.len() <= 10);
+        let name = rest.bytes().skip(1).take(11).position(|byte| byte == b';').map(|end| &rest[1..=end]);
         let decoded = name.and_then(|name| {
             if let Some(number) = name.strip_prefix('#') {
                 let code = match number.strip_prefix(['x', 'X']) {

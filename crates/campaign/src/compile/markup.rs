@@ -12,8 +12,9 @@ pub(super) struct Attribute<'a> {
 /// The number of the tag whose mark stands at the beginning, and the mark's length.
 pub(super) fn mark_at(text: &str) -> Option<(usize, usize)> {
     let rest = text.strip_prefix(OPEN)?;
-    let end = rest.find(CLOSE)?;
-    Some((rest[..end].parse().ok()?, OPEN.len_utf8() + end + CLOSE.len_utf8()))
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    rest[digits..].strip_prefix(CLOSE)?;
+    Some((rest[..digits].parse().ok()?, OPEN.len_utf8() + digits + CLOSE.len_utf8()))
 }
 
 /// Fixed text of an attribute: entities stay as they are, what could end the value does not.

@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use htmlparser::{Token, Tokenizer};
 use letterkeep_model::Locale;
 use mrml::prelude::parser::{Error as ParseError, ParserOptions};
 use mrml::prelude::render::RenderOptions;
@@ -12,6 +13,13 @@ use super::tag::Scanned;
 /// Elements inside each other, at most. The parser works by recursion: without a limit a small source could exhaust
 /// the stack, which no program survives.
 const MAX_DEPTH: usize = 60;
+/// Elements in one message: the HTML of each can be a hundred times as long.
+const MAX_ELEMENTS: usize = 5_000;
+/// Elements times the longest value of an attribute: the engine repeats values of `mj-attributes` and of enclosing
+/// elements in every element, so that a small source could become gigabytes.
+const MAX_REPEATED: usize = 4 * 1024 * 1024;
+/// Pictures of `<mj-carousel>`, whose HTML grows with the square of their number.
+const MAX_CAROUSEL: usize = 100;
 
 pub(super) fn to_html(source: &Scanned, locale: Locale, problems: &mut Vec<Problem>) -> Option<String> {
     let mut problem = |code, offset: Option<usize>, what: String, hint: &str| {
@@ -23,27 +31,42 @@ pub(super) fn to_html(source: &Scanned, locale: Locale, problems: &mut Vec<Probl
         problem("mjml.include", Some(offset), "mj-include is not available.".into(), "Copy the content to its place.");
         return None;
     }
-    if let Some(offset) = too_deep(&source.marked) {
-        let what = format!("there are more than {MAX_DEPTH} elements inside each other.");
-        problem("mjml.deep", Some(offset), what, "Close the elements that you open, or simplify the layout.");
-        return None;
+    match measure(&source.marked) {
+        Err(Excess::Depth(offset)) => {
+            let what = format!("there are more than {MAX_DEPTH} elements inside each other.");
+            problem("mjml.deep", Some(offset), what, "Close the elements that you open, or simplify the layout.");
+            return None;
+        }
+        Err(Excess::Number(offset)) => {
+            let what = format!("there are more than {MAX_ELEMENTS} elements.");
+            problem("mjml.many", Some(offset), what, "Shorten the message.");
+            return None;
+        }
+        Ok(()) => {}
     }
     // The parser is not ours, and what it reads is foreign: should it panic, the content is refused, nothing else.
     let outcome = catch_unwind(AssertUnwindSafe(|| {
+        if grows(&source.marked) {
+            return None;
+        }
         // The default options load nothing, neither files nor addresses.
         let parsed = mrml::parse_with_options(&source.marked, &ParserOptions::default());
-        parsed.map(|parsed| {
+        Some(parsed.map(|parsed| {
             // No fonts: they would be loaded from a third party, which learns who reads what and when.
             let options = RenderOptions { disable_comments: false, social_icon_origin: None, fonts: [].into() };
             parsed.element.render(&options)
-        })
+        }))
     }));
     match outcome {
-        Ok(Ok(Ok(html))) => return Some(mend(&html, &source.marked, locale)),
-        Ok(Ok(Err(error))) => {
+        Ok(None) => {
+            let what = "the MJML would become too much HTML.".into();
+            problem("mjml.large", None, what, "Shorten the values of attributes, or the message.");
+        }
+        Ok(Some(Ok(Ok(html)))) => return Some(mend(&html, &source.marked, locale)),
+        Ok(Some(Ok(Err(error)))) => {
             problem("mjml.render", None, format!("the MJML cannot be turned into HTML: {error}."), "");
         }
-        Ok(Err(error)) => {
+        Ok(Some(Err(error))) => {
             let (offset, what, hint) = explain(&error, source);
             problem("mjml.syntax", offset, what, hint);
         }
@@ -124,11 +147,34 @@ fn explain(error: &ParseError, source: &Scanned) -> (Option<usize>, String, &'st
     }
 }
 
-/// Where the nesting becomes too deep. Counts every `<name` that is not closed at once: rather too much than too
-/// little.
-fn too_deep(source: &str) -> Option<usize> {
+/// Whether a source could become much more HTML than it is long. What cannot be read is left to the parser, which reads
+/// the same pieces.
+fn grows(source: &str) -> bool {
+    let (mut elements, mut longest, mut pictures) = (0usize, 0usize, 0usize);
+    for token in Tokenizer::from(source).map_while(Result::ok) {
+        match token {
+            Token::ElementStart { local, .. } => {
+                elements += 1;
+                pictures += usize::from(local.as_str() == "mj-carousel-image");
+            }
+            Token::Attribute { span, .. } => longest = longest.max(span.as_str().len()),
+            _ => {}
+        }
+    }
+    elements.saturating_mul(longest) > MAX_REPEATED || pictures > MAX_CAROUSEL
+}
+
+/// Where there begins to be too much.
+enum Excess {
+    Depth(usize),
+    Number(usize),
+}
+
+/// Whether elements stand too deep inside each other, or are too many. For the depth, every `<name` counts that is not
+/// closed at once: rather too much than too little.
+fn measure(source: &str) -> Result<(), Excess> {
     const VOID: [&str; 7] = ["br", "img", "hr", "meta", "link", "input", "wbr"];
-    let mut depth = 0usize;
+    let (mut depth, mut number) = (0usize, 0usize);
     for (at, _) in source.match_indices('<') {
         let rest = &source[at + 1..];
         if rest.starts_with('/') {
@@ -139,10 +185,14 @@ fn too_deep(source: &str) -> Option<usize> {
             if !closed && !VOID.contains(&name) {
                 depth += 1;
             }
+            number += 1;
             if depth > MAX_DEPTH {
-                return Some(at);
+                return Err(Excess::Depth(at));
+            }
+            if number > MAX_ELEMENTS {
+                return Err(Excess::Number(at));
             }
         }
     }
-    None
+    Ok(())
 }

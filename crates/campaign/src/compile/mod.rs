@@ -20,7 +20,7 @@ mod problem;
 mod render;
 mod tag;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use letterkeep_model::Locale;
 
@@ -44,6 +44,13 @@ pub mod system {
     pub const SENDER_NAME: &str = "sender_name";
     /// All of them.
     pub const ALL: [&str; 4] = [UNSUBSCRIBE_URL, VIEW_URL, POSTAL_ADDRESS, SENDER_NAME];
+    /// How the names begin that the engine keeps for itself.
+    pub const PREFIX: &str = "lk_";
+
+    /// Whether a name means something that no field and no loop may change.
+    pub fn is_reserved(name: &str) -> bool {
+        ALL.contains(&name) || name.starts_with(PREFIX) || name == "loop"
+    }
 }
 
 /// Gmail cuts a message whose HTML is larger, and with it the link to unsubscribe.
@@ -53,6 +60,7 @@ const MAX_HTML: usize = 1024 * 1024;
 const MAX_TEXT: usize = 256 * 1024;
 const MAX_LINE: usize = 2000;
 const MAX_NESTING: usize = 20;
+/// Problems that are shown.
 const MAX_PROBLEMS: usize = 100;
 
 /// Checks content and makes it ready to render. `known` holds the merge keys of the account's fields (standard and
@@ -146,25 +154,26 @@ struct Names<'a> {
 impl Names<'_> {
     /// Notes every name; refuses those that nobody knows.
     fn check(&mut self, part: &'static str, tags: &[Tag], problems: &mut Vec<Problem>) {
-        // For every open statement: the names that its condition tests, and those that it gives to its items.
-        let mut open: Vec<(Vec<&str>, &[String])> = Vec::new();
+        let before = problems.len();
+        let mut open = Open::default();
         for tag in tags {
             if matches!(tag.kind, Kind::EndIf | Kind::EndFor) {
-                open.pop();
+                open.leave();
             }
             for name in tag.names() {
-                let local = open.iter().any(|(_, items)| items.iter().any(|item| item == name));
-                let in_loop = name == "loop" && open.iter().any(|(_, items)| !items.is_empty());
-                if local || in_loop || system::ALL.contains(&name) {
+                if open.gives(name) || system::ALL.contains(&name) {
                     continue;
                 }
-                if self.known.is_none_or(|known| known.contains(name)) {
+                if self.is_known(name) {
                     self.used.insert(name.to_owned());
-                    let tested = open.iter().any(|(tested, _)| tested.contains(&name));
-                    if tag.kind == Kind::Output && !tested && !tag.has_fallback() {
+                    if tag.kind == Kind::Output && !open.tests(name) && !tag.has_fallback() {
                         self.required.insert(name.to_owned());
                     }
                     continue;
+                }
+                // Nobody is shown more, and finding what was meant costs.
+                if problems.len() - before >= MAX_PROBLEMS {
+                    return;
                 }
                 let candidates = self.known.into_iter().flatten().map(String::as_str).chain(system::ALL);
                 let hint = tag::nearest(name, candidates).map_or_else(
@@ -181,17 +190,66 @@ impl Names<'_> {
                     hint,
                 });
             }
-            match tag.kind {
-                Kind::If => open.push((tag.names().collect(), &[])),
-                Kind::For => open.push((tag.names().collect(), &tag.items)),
-                Kind::Elif => {
-                    if let Some((tested, _)) = open.last_mut() {
-                        tested.extend(tag.names());
-                    }
-                }
-                _ => {}
+            open.enter(tag);
+        }
+    }
+
+    fn is_known(&self, name: &str) -> bool {
+        !system::is_reserved(name) && self.known.is_none_or(|known| known.contains(name))
+    }
+}
+
+/// The statements that are open at a place of the content, and how many of them name what.
+#[derive(Default)]
+struct Open<'a> {
+    statements: Vec<Vec<&'a Tag>>,
+    /// The names that conditions test.
+    tested: HashMap<&'a str, usize>,
+    /// The names that loops give to their items.
+    given: HashMap<&'a str, usize>,
+}
+
+impl<'a> Open<'a> {
+    fn enter(&mut self, tag: &'a Tag) {
+        match tag.kind {
+            Kind::If | Kind::For => self.statements.push(vec![tag]),
+            Kind::Elif => match self.statements.last_mut() {
+                Some(last) => last.push(tag),
+                None => return,
+            },
+            _ => return,
+        }
+        for name in tag.names() {
+            *self.tested.entry(name).or_default() += 1;
+        }
+        for item in &tag.items {
+            *self.given.entry(item).or_default() += 1;
+        }
+        if tag.kind == Kind::For {
+            *self.given.entry("loop").or_default() += 1;
+        }
+    }
+
+    fn leave(&mut self) {
+        for tag in self.statements.pop().unwrap_or_default() {
+            for name in tag.names() {
+                self.tested.entry(name).and_modify(|times| *times -= 1);
+            }
+            for item in &tag.items {
+                self.given.entry(item).and_modify(|times| *times -= 1);
+            }
+            if tag.kind == Kind::For {
+                self.given.entry("loop").and_modify(|times| *times -= 1);
             }
         }
+    }
+
+    fn tests(&self, name: &str) -> bool {
+        self.tested.get(name).is_some_and(|times| *times > 0)
+    }
+
+    fn gives(&self, name: &str) -> bool {
+        self.given.get(name).is_some_and(|times| *times > 0)
     }
 }
 

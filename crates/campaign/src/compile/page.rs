@@ -6,6 +6,7 @@
 
 mod attribute;
 
+use super::MAX_PROBLEMS;
 use super::address;
 use super::markup::{Attribute, attributes, mark_at};
 use super::op::{Escape, Op, literal};
@@ -45,6 +46,9 @@ const REFUSED: [&str; 26] = [
     "foreignobject",
 ];
 
+/// Elements in one message.
+const MAX_ELEMENTS: usize = 20_000;
+
 /// What the walk found.
 #[derive(Default)]
 pub(super) struct Page {
@@ -69,7 +73,19 @@ struct Walk<'a> {
     body: (bool, bool),
     link: Option<OpenLink>,
     in_condition: bool,
+    /// Elements so far, and problems that keep the content from being shown.
+    elements: usize,
+    broken: usize,
+    /// How often a value was looked for in the source.
+    sought: usize,
     footer: &'a dyn Fn(bool, bool) -> (Vec<Op>, Vec<Op>),
+}
+
+/// Where a value stands: its line if that is known, and the value itself.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    line: Option<u32>,
+    value: &'a str,
 }
 
 /// A link whose end has not come yet.
@@ -101,6 +117,9 @@ pub(super) fn walk(
         body: (false, false),
         link: None,
         in_condition: false,
+        elements: 0,
+        broken: 0,
+        sought: 0,
         footer,
     };
     walk.run();
@@ -109,7 +128,8 @@ pub(super) fn walk(
 
 impl<'a> Walk<'a> {
     fn run(&mut self) {
-        while self.at < self.html.len() {
+        // Nobody is shown more problems, and looking further costs.
+        while self.at < self.html.len() && self.broken < MAX_PROBLEMS {
             let rest = &self.html[self.at..];
             match rest.find(['<', OPEN]) {
                 None => {
@@ -144,7 +164,18 @@ impl<'a> Walk<'a> {
 
     fn problem(&mut self, severity: Severity, code: &'static str, line: Option<u32>, what: String, hint: &str) {
         let hint = hint.to_owned();
+        self.broken += usize::from(severity == Severity::Broken);
         self.problems.push(Problem { severity, code, part: "source", line, subject: String::new(), what, hint });
+    }
+
+    /// A problem of a value. After MJML a place in the HTML has no line, but the value stands in the source too.
+    fn problem_at(&mut self, place: Place<'_>, severity: Severity, code: &'static str, what: String, hint: &str) {
+        let mut line = place.line;
+        if line.is_none() && !place.value.is_empty() && self.sought < MAX_PROBLEMS {
+            self.sought += 1;
+            line = self.source.marked.find(place.value).map(|at| self.source.line_at(at));
+        }
+        self.problem(severity, code, line, what, hint);
     }
 
     fn text(&mut self, text: &str) {
@@ -227,6 +258,13 @@ impl<'a> Walk<'a> {
             return;
         }
         let line = self.line();
+        self.elements += usize::from(!closing);
+        if self.elements > MAX_ELEMENTS {
+            let what = format!("there are more than {MAX_ELEMENTS} elements.");
+            self.problem(Severity::Broken, "html.many", line, what, "Shorten the message.");
+            self.at = self.html.len();
+            return;
+        }
         let Some((attributes, length, selfclosing)) = attributes(&rest[name_at + name.len()..]) else {
             self.problem(
                 Severity::Broken,
@@ -252,8 +290,9 @@ impl<'a> Walk<'a> {
         let start = self.html.len() - text.len();
         // `<!--[if mso]>…<![endif]-->`: what stands between is HTML for Outlook.
         if text.starts_with("[if")
-            && let Some(end) = text.find("]>")
-            && !text[..end].contains([OPEN, '<'])
+            && let Some(end) = text.find(['>', '<', OPEN])
+            && text[end..].starts_with('>')
+            && let Some(end) = end.checked_sub(1).filter(|end| text[*end..].starts_with(']'))
         {
             let revealed = text[end + 2..].starts_with("<!-->");
             let end = end + if revealed { 7 } else { 2 };

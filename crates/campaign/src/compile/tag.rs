@@ -8,6 +8,7 @@ mod expression;
 mod nearest;
 
 use super::problem::{Problem, Severity};
+use super::{MAX_PROBLEMS, system};
 
 pub(super) use expression::Token;
 pub(super) use nearest::nearest;
@@ -20,6 +21,8 @@ pub(super) const OPEN: char = '\u{2983}';
 pub(super) const CLOSE: char = '\u{2984}';
 
 const MAX_TAGS: usize = 4000;
+/// Bytes of one tag, its brackets not counted.
+const MAX_TAG: usize = 8 * 1024;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -41,9 +44,6 @@ pub(super) struct Tag {
     /// The names that a `for` gives to its items.
     pub(super) items: Vec<String>,
     pub(super) trim: (bool, bool),
-    /// Where its mark stands in the marked text, and how many line breaks the tag had.
-    at: usize,
-    breaks: u32,
 }
 
 /// A text with its tags replaced by marks.
@@ -51,14 +51,28 @@ pub(super) struct Tag {
 pub(super) struct Scanned {
     pub(super) marked: String,
     pub(super) tags: Vec<Tag>,
+    /// Where in the marked text the second line of the source begins, the third …, in order. Lines that break within a
+    /// tag begin behind its mark.
+    lines: Vec<usize>,
 }
 
 impl Scanned {
     /// The line in the source of a place in the marked text.
     pub(super) fn line_at(&self, offset: usize) -> u32 {
-        let before = self.marked.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count();
-        let in_tags: u32 = self.tags.iter().take_while(|tag| tag.at < offset).map(|tag| tag.breaks).sum();
-        u32::try_from(before).unwrap_or(u32::MAX).saturating_add(in_tags).saturating_add(1)
+        let before = self.lines.partition_point(|begins| *begins <= offset);
+        u32::try_from(before).unwrap_or(u32::MAX).saturating_add(1)
+    }
+
+    /// The line of the source that has been come to.
+    fn line(&self) -> u32 {
+        u32::try_from(self.lines.len()).unwrap_or(u32::MAX).saturating_add(1)
+    }
+
+    /// Takes over text that is no tag.
+    fn push(&mut self, text: &str) {
+        let begins = self.marked.len();
+        self.lines.extend(text.match_indices('\n').map(|(at, _)| begins + at + 1));
+        self.marked.push_str(text);
     }
 }
 
@@ -66,7 +80,7 @@ impl Tag {
     /// A tag that shows `name`, for what is added to the content.
     pub(super) fn made_up(name: &str) -> Self {
         let tokens = vec![Token::Name(name.to_owned())];
-        Self { kind: Kind::Output, line: 1, tokens, items: Vec::new(), trim: (false, false), at: 0, breaks: 0 }
+        Self { kind: Kind::Output, line: 1, tokens, items: Vec::new(), trim: (false, false) }
     }
 
     /// The one name that the tag shows, if it shows nothing else.
@@ -132,13 +146,17 @@ impl Tag {
 
 /// Replaces the tags of a text by marks. Problems are added to `problems`; a tag with a problem is left out.
 pub(super) fn scan(part: &'static str, source: &str, html: bool, problems: &mut Vec<Problem>) -> Scanned {
-    let mut out = Scanned { marked: String::with_capacity(source.len()), tags: Vec::new() };
+    let mut out = Scanned { marked: String::with_capacity(source.len()), ..Scanned::default() };
+    let before = problems.len();
     let mut rest = source;
-    let mut line = 1u32;
     while let Some(start) = rest.find(['{', OPEN, CLOSE, '\0']) {
-        let (before, from) = rest.split_at(start);
-        out.marked.push_str(before);
-        line += breaks(before);
+        // Nobody is shown more, and looking further costs.
+        if problems.len() - before >= MAX_PROBLEMS {
+            return out;
+        }
+        let (text, from) = rest.split_at(start);
+        out.push(text);
+        let line = out.line();
         let problem = |code, what: &str, hint: &str| Problem {
             severity: Severity::Broken,
             code,
@@ -165,8 +183,9 @@ pub(super) fn scan(part: &'static str, source: &str, html: bool, problems: &mut 
         };
         let Some(length) = end_of_tag(&from[2..], closing) else {
             let what = format!("a tag begins with {} and never ends.", &from[..2]);
-            problems.push(problem("tag.open", &what, &format!("Close it with {closing}.")));
-            out.marked.push_str(&from[2..]);
+            let hint = format!("Close it with {closing}; a tag has at most {MAX_TAG} bytes.");
+            problems.push(problem("tag.open", &what, &hint));
+            out.push(&from[2..]);
             return out;
         };
         let whole = &from[..length + 4];
@@ -183,11 +202,10 @@ pub(super) fn scan(part: &'static str, source: &str, html: bool, problems: &mut 
             let inner = if html { decode_in_tag(inner) } else { inner.to_owned() };
             match read(&inner, closing == "}}") {
                 Ok(Inner { kind, tokens, items }) => {
-                    let at = out.marked.len();
                     out.marked.push(OPEN);
                     out.marked.push_str(&out.tags.len().to_string());
                     out.marked.push(CLOSE);
-                    out.tags.push(Tag { kind, line, tokens, items, trim, at, breaks: breaks(whole) });
+                    out.tags.push(Tag { kind, line, tokens, items, trim });
                 }
                 Err((what, hint)) => {
                     let mut problem = problem("tag.syntax", &what, &hint);
@@ -197,9 +215,10 @@ pub(super) fn scan(part: &'static str, source: &str, html: bool, problems: &mut 
                 }
             }
         }
-        line += breaks(whole);
+        let begins = out.marked.len();
+        out.lines.extend(whole.matches('\n').map(|_| begins));
     }
-    out.marked.push_str(rest);
+    out.push(rest);
     out
 }
 
@@ -208,7 +227,7 @@ fn end_of_tag(text: &str, closing: &str) -> Option<usize> {
     if closing == "#}" {
         return text.find(closing);
     }
-    let bytes = text.as_bytes();
+    let bytes = &text.as_bytes()[..text.len().min(MAX_TAG + closing.len())];
     let mut quote = None;
     let mut at = 0;
     while at < bytes.len() {
@@ -222,7 +241,7 @@ fn end_of_tag(text: &str, closing: &str) -> Option<usize> {
         at += 1;
     }
     // A stray quotation mark must not swallow the rest of the text.
-    text.find(closing)
+    bytes.windows(closing.len()).position(|at| at == closing.as_bytes())
 }
 
 /// Editors write entities into tags too.
@@ -283,8 +302,15 @@ fn read(text: &str, output: bool) -> Result<Inner, (String, String)> {
         Kind::For => {
             let hint = || ("is not a loop.".to_owned(), "Write {% for item in field %}.".to_owned());
             let [Token::Name(item), Token::Name(word), ..] = &tokens[..] else { return Err(hint()) };
-            if word != "in" || WORDS.contains(&item.as_str()) || item == "loop" {
+            if word != "in" || WORDS.contains(&item.as_str()) {
                 return Err(hint());
+            }
+            // A loop that took such a name would change what links, the picture and the pre-header are filled with.
+            if system::is_reserved(item) {
+                return Err((
+                    format!("gives its items a name that means something already: {item}."),
+                    "Choose another name, for example item.".into(),
+                ));
             }
             items.push(item.clone());
             tokens.drain(..2);
@@ -296,10 +322,6 @@ fn read(text: &str, output: bool) -> Result<Inner, (String, String)> {
         _ => check(&tokens)?,
     }
     Ok(Inner { kind, tokens, items })
-}
-
-fn breaks(text: &str) -> u32 {
-    u32::try_from(text.bytes().filter(|byte| *byte == b'\n').count()).unwrap_or(u32::MAX)
 }
 
 /// At most `limit` characters, in one line.
@@ -361,6 +383,9 @@ mod tests {
             ("{{ (a }}", "bracket"),
             ("{{ (a] }}", "bracket"),
             ("{% for a in b if c %}", "is not a loop"),
+            ("{% for loop in b %}", "means something already: loop"),
+            ("{% for lk_preheader in b %}", "means something already: lk_preheader"),
+            ("{% for unsubscribe_url in b %}", "means something already: unsubscribe_url"),
             ("{% for a in b recursive %}", "is not a loop"),
             ("x \u{2983}1\u{2984}", "a character that no text needs"),
         ] {

@@ -96,6 +96,97 @@ fn contact_data_cannot_become_markup_links_or_headers() {
     }
 }
 
+/// A loop must not fill the places that the engine fills itself: they are written as they stand.
+#[test]
+fn a_loop_cannot_take_the_names_of_the_engine() {
+    let around = |item: &str, body: &str| html(&format!("{{% for {item} in company %}}{body}{{% endfor %}}"));
+    for (item, body) in [
+        ("lk_preheader", "<body>x</body>"),
+        ("lk_pixel", "<body>x</body>"),
+        ("lk_link_1", "<a href=\"https://ok.example/\">x</a>"),
+        ("unsubscribe_url", "<a href=\"{{ unsubscribe_url }}\">x</a>"),
+        ("view_url", "<a href=\"{{ view_url }}\">x</a>"),
+        ("sender_name", "{{ sender_name }}"),
+        ("loop", "x"),
+    ] {
+        let found = problems(&around(item, body));
+        assert!(found.contains("Broken") && found.contains("means something already"), "{item}: {found}");
+        // Positive control: under another name the same loop is harmless.
+        let rendered = ready(&around("item", body)).render(&fields(&[("company", HOSTILE)]), &Tracked).unwrap();
+        assert!(
+            !rendered.html.contains("<script") && !rendered.html.contains("href=\"javascript"),
+            "{}",
+            rendered.html
+        );
+    }
+    // Nor is a field of such a name filled in, should an account have one.
+    let known = BTreeSet::from(["lk_pixel".to_owned(), "loop".to_owned()]);
+    for source in ["{{ lk_pixel }}", "{{ loop }}"] {
+        let refused = compile(&html(source), &known).err().unwrap();
+        assert!(refused.iter().any(|problem| problem.code == "tag.unknown"), "{source}: {refused:?}");
+        assert!(compile_frozen(&html(source)).is_err(), "{source}");
+    }
+}
+
+#[test]
+fn frozen_content_needs_no_fields() {
+    let content = html("{{ deleted|default('x') }}{% for item in gone %}{{ item }}{% endfor %}");
+    assert!(problems(&content).contains("there is no field \"deleted\""));
+    let compiled = compile_frozen(&content).unwrap();
+    assert_eq!(compiled.fields_used(), ["deleted", "first_name", "gone"]);
+    assert!(compiled.render(&Fields::default(), &Plain).unwrap().text.starts_with("x\n"));
+}
+
+#[test]
+fn lines_are_those_of_the_source() {
+    let source = "<p>\n{{ first_name|\ndefault('x') }}{# a\ncomment #}\n<b onclick=x>{{\nnope\n}}</b>\n<script></p>";
+    let found = problems(&html(source));
+    for part in ["line 5: the attribute onclick", "line 5: there is no field \"nope\"", "line 8: <script>"] {
+        assert!(found.contains(part), "{part}: {found}");
+    }
+}
+
+/// What content costs grows with its length: what is read again and again is limited.
+#[test]
+fn there_is_not_too_much_of_anything() {
+    let mjml_of = |number: usize| mjml(&"<mj-divider />".repeat(number));
+    let repeated = |bytes: usize, number: usize| {
+        let (value, texts) = ("x".repeat(bytes), "<mj-text>x</mj-text>".repeat(number));
+        let source = format!(
+            "<mjml><mj-head><mj-attributes><mj-all font-family=\"{value}\" /></mj-attributes></mj-head>\
+             <mj-body><mj-section><mj-column>{texts}</mj-column></mj-section></mj-body></mjml>"
+        );
+        Content::parse(input(Format::Mjml, &source)).unwrap()
+    };
+    let carousel = |pictures: usize| {
+        let pictures = "<mj-carousel-image src=\"https://e.org/a.png\" />".repeat(pictures);
+        mjml(&format!("<mj-carousel>{pictures}</mj-carousel>"))
+    };
+    for (content, part) in [
+        (html(&"<b>".repeat(20_001)), "line 1: there are more than 20000 elements"),
+        (mjml_of(5_001), "line 5: there are more than 5000 elements"),
+        (repeated(5_000, 1_000), "too much HTML"),
+        (carousel(101), "too much HTML"),
+        (
+            html(&format!("<p>\n{{{{ first_name|default('{}') }}}}</p>", "x".repeat(9_000))),
+            "line 2: a tag begins with {{",
+        ),
+    ] {
+        let found = problems(&content);
+        assert!(found.contains("Broken") && found.contains(part), "{part}: {found}");
+    }
+    // Positive controls.
+    ready(&html(&"<b>".repeat(19_990)));
+    ready(&mjml_of(1_000));
+    ready(&repeated(5_000, 20));
+    assert!(!problems(&carousel(100)).contains("too much HTML"));
+    ready(&html(&format!("{{{{ first_name|default('{}') }}}}", "x".repeat(8_000))));
+    // Whoever makes every mistake is told a hundred of them.
+    for source in ["{{ nope }}\n".repeat(3_000), "{{ \\' }}\n".repeat(50_000), "<b onx=1>\n".repeat(19_000)] {
+        assert_eq!(compile(&html(&source), &known()).err().unwrap().len(), 100, "{}", &source[..10]);
+    }
+}
+
 #[test]
 fn an_unknown_tag_is_named_with_its_line_and_a_suggestion() {
     let found = problems(&html("<p>\nHello\n{{ firstname }}</p>"));
@@ -329,7 +420,8 @@ fn check_any(source: &str, format: Format) {
     input.subject = source.chars().filter(|c| !crate::content::breaks_a_line(*c)).take(60).collect();
     let Ok(content) = Content::parse(input) else { return };
     let Ok(compiled) = compile(&content, &known()) else { return };
-    if let Ok(rendered) = compiled.render(&fields(&[("first_name", "\"><x y='\n{{ z }}")]), &Plain) {
+    let hostile = "\"><x y='\n{{ z }}";
+    if let Ok(rendered) = compiled.render(&fields(&[("first_name", hostile), ("interests", hostile)]), &Tracked) {
         assert!(rendered.html.len() <= MAX_HTML && rendered.text.len() <= MAX_TEXT + 1);
         assert!(!rendered.html.contains("<x y="));
         assert!(!rendered.subject.contains(['\r', '\n']));
@@ -352,6 +444,9 @@ proptest! {
         "https://e.org/", "<a ", "<style>", "</style>", "<title>", "<body>", "</body>", "<mjml>", "<mj-body>", "<mj-section>",
         "<mj-column>", "<mj-text>", "</mj-text>", "</mj-column>", "</mj-section>", "</mj-body>", "</mjml>", "<mj-image src='",
         " width='", "0", "-1px", "100%", "ü", "\n", "{", "}", "#", "<mj-button ", "<br>", "\u{2983}", "1",
+        "{% for lk_preheader in interests %}", "{% for lk_pixel in interests %}", "{% for lk_link_1 in interests %}", "{% for ",
+        " in interests %}", "{% endfor %}", "lk_link_1", "lk_pixel", "lk_preheader", "unsubscribe_url", "sender_name", "loop",
+        "<a href='https://e.org/'>l</a>", "<a href='{{ unsubscribe_url }}'>", "{{ unsubscribe_url }}", "{{ interests }}",
     ]), 0..40)) {
         let source: String = pieces.concat();
         check_any(&source, Format::Html);

@@ -1,6 +1,6 @@
 //! What is read as one value: attributes, the addresses in them, and the content of `<style>` and `<title>`.
 
-use super::Walk;
+use super::{Place, Walk};
 use crate::compile::address::{self, Address};
 use crate::compile::markup::{Attribute, find_end, mark_at, quoted};
 use crate::compile::op::{Escape, Op, literal};
@@ -37,20 +37,16 @@ impl<'a> Walk<'a> {
     ) -> Option<(Option<u16>, Vec<Op>, String)> {
         let name = attribute.name.as_str();
         let value = attribute.value.unwrap_or("");
-        // After MJML a place in the HTML has no line, but the value stands in the source too.
-        let line = line.or_else(|| {
-            let at = Some(value).filter(|value| !value.is_empty()).and_then(|value| self.source.marked.find(value));
-            at.map(|at| self.source.line_at(at))
-        });
+        let place = Place { line, value };
         if name.starts_with("on") || matches!(name, "srcdoc" | "ping" | "formaction") {
             let what = format!("the attribute {name} does not work in messages.");
-            self.problem(Severity::Broken, "html.attribute", line, what, "Remove it.");
+            self.problem_at(place, Severity::Broken, "html.attribute", what, "Remove it.");
             return None;
         }
         let fixed_only = matches!(name, "style" | "srcset" | "class" | "id" | "http-equiv" | "content" | "rel");
         if fixed_only && value.contains(OPEN) {
             let what = format!("a tag stands in the attribute {name}, where contact data could change the layout.");
-            self.problem(Severity::Broken, "tag.place", line, what, "Move it into the text.");
+            self.problem_at(place, Severity::Broken, "tag.place", what, "Move it into the text.");
             return None;
         }
         literal(&mut self.page.html, " ");
@@ -59,11 +55,11 @@ impl<'a> Walk<'a> {
         let mut target = None;
         if ADDRESSES.contains(&name) {
             match address::read(value, self.source, name == "href") {
-                Ok(address) => target = self.address(element, name, address, line),
-                Err((what, hint)) => self.problem(Severity::Broken, "link.address", line, what, hint),
+                Ok(address) => target = self.address(element, name, address, place),
+                Err((what, hint)) => self.problem_at(place, Severity::Broken, "link.address", what, hint),
             }
         } else {
-            self.value(value, line);
+            self.value(place);
         }
         literal(&mut self.page.html, "\"");
         target
@@ -74,7 +70,7 @@ impl<'a> Walk<'a> {
         element: &str,
         name: &str,
         address: Address,
-        line: Option<u32>,
+        place: Place<'a>,
     ) -> Option<(Option<u16>, Vec<Op>, String)> {
         let is_link = name == "href" && (matches!(element, "a" | "area") || element.starts_with("v:"));
         match address {
@@ -83,9 +79,9 @@ impl<'a> Walk<'a> {
                 if is_link && web {
                     if url.starts_with("http:") {
                         let what = format!("a link is not encrypted: {}.", shorten(&url, 80));
-                        self.problem(Severity::Advice, "link.http", line, what, "Use https:// if the site has it.");
+                        self.problem_at(place, Severity::Advice, "link.http", what, "Use https:// if the site has it.");
                     }
-                    let number = self.number(&url, line)?;
+                    let number = self.number(&url, place)?;
                     self.page.html.push(Op::Link(number, Escape::Html));
                     return Some((Some(number), vec![Op::Link(number, Escape::Plain)], url));
                 }
@@ -121,10 +117,10 @@ impl<'a> Walk<'a> {
                     }
                 }
                 if is_link {
-                    self.problem(
+                    self.problem_at(
+                        place,
                         Severity::Advice,
                         "link.personal",
-                        line,
                         "clicks on a link with a merge tag in its address are not counted.".into(),
                         "That is fine; a fixed address would be counted.",
                     );
@@ -134,12 +130,12 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn number(&mut self, url: &str, line: Option<u32>) -> Option<u16> {
+    fn number(&mut self, url: &str, place: Place<'a>) -> Option<u16> {
         let number = u16::try_from(self.page.links.len()).unwrap_or(u16::MAX).saturating_add(1);
         if number > MAX_LINKS {
             if number == MAX_LINKS + 1 {
                 let what = format!("there are more than {MAX_LINKS} links.");
-                self.problem(Severity::Broken, "link.many", line, what, "Remove some.");
+                self.problem_at(place, Severity::Broken, "link.many", what, "Remove some.");
             }
             return None;
         }
@@ -148,8 +144,8 @@ impl<'a> Walk<'a> {
     }
 
     /// The value of an attribute that is no address.
-    fn value(&mut self, value: &str, line: Option<u32>) {
-        let mut rest = value;
+    fn value(&mut self, place: Place<'_>) {
+        let mut rest = place.value;
         let mut depth = 0usize;
         while let Some(at) = rest.find(OPEN) {
             quoted(&mut self.page.html, &rest[..at]);
@@ -173,10 +169,10 @@ impl<'a> Walk<'a> {
         }
         quoted(&mut self.page.html, rest);
         if depth != 0 {
-            self.problem(
+            self.problem_at(
+                place,
                 Severity::Broken,
                 "tag.straddles",
-                line,
                 "a statement begins inside the value of an attribute and ends outside, or the other way round.".into(),
                 "Put the whole statement either into the value or outside of the element.",
             );
@@ -196,7 +192,7 @@ impl<'a> Walk<'a> {
                 literal(&mut self.page.html, content);
             }
         } else {
-            self.value(content, line);
+            self.value(Place { line, value: content });
         }
         self.at += end;
     }
