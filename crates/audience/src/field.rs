@@ -42,20 +42,40 @@ pub const KEY_CHARS: usize = 50;
 pub const LABEL_CHARS: usize = 100;
 
 /// Merge keys that mean something else in templates, besides the standard fields.
-const RESERVED: [&str; 12] = [
+const RESERVED: [&str; 30] = [
     "account",
+    "and",
     "campaign",
     "contact",
     "custom",
     "date",
+    "elif",
+    "else",
+    "endfor",
+    "endif",
+    "false",
     "fields",
+    "for",
     "id",
+    "if",
+    "in",
+    "is",
     "lists",
+    "loop",
+    "none",
+    "not",
+    "or",
     "permission",
+    "postal_address",
+    "recursive",
+    "sender_name",
     "tags",
+    "true",
     "unsubscribe_url",
     "view_url",
 ];
+/// How the names begin that the template engine keeps for itself.
+pub(crate) const RESERVED_PREFIX: &str = "lk_";
 
 /// A field to define.
 #[derive(Debug, Clone)]
@@ -156,7 +176,11 @@ pub fn check_key(key: &str) -> Result<(), FieldError> {
         return Err(FieldError::Key);
     }
     let standard = StandardField::from_name(key).is_some() || crate::contact::MERGE_NAMES.contains(&key);
-    if standard || RESERVED.contains(&key) { Err(FieldError::Reserved) } else { Ok(()) }
+    if standard || RESERVED.contains(&key) || key.starts_with(RESERVED_PREFIX) {
+        Err(FieldError::Reserved)
+    } else {
+        Ok(())
+    }
 }
 
 fn check_label(label: &str) -> Result<String, FieldError> {

@@ -29,6 +29,7 @@ pub mod record;
 mod standard;
 pub mod suppression;
 pub mod tag;
+mod usage;
 pub mod value;
 
 pub use contact::Contact;
@@ -37,4 +38,5 @@ pub use permission::{Permission, TrackingConsent};
 pub use record::{AddressKind, ContactRecord, Phone, PhoneKind, RecordError, StreetAddress};
 pub use standard::StandardField;
 pub use suppression::SuppressionReason;
+pub use usage::UsedBy;
 pub use value::{Birthday, Currency, Decimal, FieldKind, FieldValue, Foreign, Money, Notation, ValueError};

@@ -5,6 +5,7 @@ use letterkeep_store::list::{self as rows, ListRow};
 use letterkeep_store::{Error, Tx, audit};
 
 use crate::ValueError;
+use crate::usage::{UsedBy, campaigns_naming};
 use crate::value::single_line;
 
 /// Lists of an account, at most: what a contact is on is found by asking each list.
@@ -49,6 +50,9 @@ pub enum ListError {
     /// Too many.
     #[error("an account has at most 1,000 lists; delete one that is not needed, or use tags")]
     TooMany,
+    /// Campaigns that have not ended yet need it: whoever it keeps out would get them, whoever it brings would not.
+    #[error("{} campaigns that have not ended yet name this list; cancel them or wait for their end", .0.len())]
+    InUse(Vec<UsedBy>),
     /// The database.
     #[error(transparent)]
     Store(#[from] Error),
@@ -95,9 +99,18 @@ pub async fn rename(
     Ok(note(ctx, tx, "list.rename", list, "{}").await?)
 }
 
+/// The campaigns that have not ended yet and name the list: while there are any, it cannot be deleted.
+pub async fn used_by(ctx: &Ctx, tx: &mut Tx, list: Id<kind::List>) -> Result<Vec<UsedBy>, Error> {
+    campaigns_naming(ctx, tx, &list.to_string()).await
+}
+
 /// Deletes a list. The contacts stay.
 pub async fn delete(ctx: &Ctx, tx: &mut Tx, list: Id<kind::List>) -> Result<(), ListError> {
     let members = rows::find(tx, ctx.account, list).await?.ok_or(ListError::Missing)?.members;
+    let campaigns = used_by(ctx, tx, list).await?;
+    if !campaigns.is_empty() {
+        return Err(ListError::InUse(campaigns));
+    }
     rows::delete(tx, ctx.account, list).await?;
     Ok(note(ctx, tx, "list.delete", list, &format!(r#"{{"members":{members}}}"#)).await?)
 }

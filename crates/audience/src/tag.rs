@@ -5,6 +5,7 @@ use letterkeep_store::tag::{self as rows, TagRow};
 use letterkeep_store::{Error, Tx, audit};
 
 use crate::ValueError;
+use crate::usage::{UsedBy, campaigns_naming};
 use crate::value::single_line;
 
 /// Tags of an account, at most: what a contact bears is found by asking each tag.
@@ -43,6 +44,9 @@ pub enum TagError {
     /// Too many.
     #[error("an account has at most 1,000 tags; delete one that is not needed")]
     TooMany,
+    /// Campaigns that have not ended yet need it: whoever it keeps out would get them, whoever it brings would not.
+    #[error("{} campaigns that have not ended yet name this tag; cancel them or wait for their end", .0.len())]
+    InUse(Vec<UsedBy>),
     /// The database.
     #[error(transparent)]
     Store(#[from] Error),
@@ -82,9 +86,18 @@ pub async fn rename(ctx: &Ctx, tx: &mut Tx, tag: Id<kind::Tag>, name: &str) -> R
     Ok(note(ctx, tx, "tag.rename", tag, "{}").await?)
 }
 
+/// The campaigns that have not ended yet and name the tag: while there are any, it cannot be deleted.
+pub async fn used_by(ctx: &Ctx, tx: &mut Tx, tag: Id<kind::Tag>) -> Result<Vec<UsedBy>, Error> {
+    campaigns_naming(ctx, tx, &tag.to_string()).await
+}
+
 /// Deletes a tag from everywhere. The contacts stay.
 pub async fn delete(ctx: &Ctx, tx: &mut Tx, tag: Id<kind::Tag>) -> Result<(), TagError> {
     let members = rows::find(tx, ctx.account, tag).await?.ok_or(TagError::Missing)?.members;
+    let campaigns = used_by(ctx, tx, tag).await?;
+    if !campaigns.is_empty() {
+        return Err(TagError::InUse(campaigns));
+    }
     rows::delete(tx, ctx.account, tag).await?;
     Ok(note(ctx, tx, "tag.delete", tag, &format!(r#"{{"members":{members}}}"#)).await?)
 }

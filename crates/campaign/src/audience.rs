@@ -1,4 +1,7 @@
-use letterkeep_model::{Id, kind};
+use std::collections::HashSet;
+
+use letterkeep_model::{Ctx, Id, kind};
+use letterkeep_store::{Error, Tx, list, tag};
 use serde::{Deserialize, Serialize};
 
 /// Who shall get a campaign: everybody, or whoever is on one of the lists or carries one of the tags; in either case
@@ -35,9 +38,36 @@ impl Audience {
         self.lists.len() + self.tags.len() + self.excluded_tags.len() > Self::MAX_NAMED
     }
 
-    /// The same audience with each id once, in order.
+    /// Whether everything that it names still exists. Where an excluded tag is gone, nobody bears it any more, and those
+    /// who were to get nothing would get the message.
+    pub async fn is_whole(&self, ctx: &Ctx, tx: &mut Tx) -> Result<bool, Error> {
+        // More than an account may have: one that was left out would look deleted.
+        const ALL: i64 = 100_000;
+        let mut tags = self.excluded_tags.clone();
+        if !self.everybody {
+            tags.extend(&self.tags);
+            if !self.lists.is_empty() {
+                let known: HashSet<_> =
+                    list::all(tx, ctx.account, ALL).await?.into_iter().map(|list| list.list_id).collect();
+                if !self.lists.iter().all(|list| known.contains(&list.uuid())) {
+                    return Ok(false);
+                }
+            }
+        }
+        if tags.is_empty() {
+            return Ok(true);
+        }
+        let known: HashSet<_> = tag::all(tx, ctx.account, ALL).await?.into_iter().map(|tag| tag.tag_id).collect();
+        Ok(tags.iter().all(|tag| known.contains(&tag.uuid())))
+    }
+
+    /// The same audience with each id once, in order, and without what it does not heed.
     #[must_use]
     pub fn tidied(mut self) -> Self {
+        if self.everybody {
+            self.lists.clear();
+            self.tags.clear();
+        }
         self.lists.sort_unstable();
         self.lists.dedup();
         self.tags.sort_unstable();

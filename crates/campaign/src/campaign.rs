@@ -1,5 +1,6 @@
 //! A campaign as the account's people handle it: written, listed, sent, stopped.
 
+mod examine;
 mod schedule;
 mod stall;
 mod write;
@@ -10,6 +11,7 @@ use letterkeep_store::sealed::column;
 use letterkeep_store::{Error as StoreError, Tx, campaign as rows};
 use letterkeep_vault::{Keyring, OpenError};
 
+pub use examine::{Examined, examine};
 pub use schedule::{LATEST, Launched, Scheduled, When, begin, cancel, finish, launch, pause, resume, unschedule};
 pub use stall::{stall, stall_scheduled};
 pub use write::{create, delete, duplicate, rename, update};
@@ -26,8 +28,8 @@ pub struct Campaign {
     pub name: String,
     /// Where it is in its life.
     pub state: State,
-    /// Why it is paused, if the service paused it: `overdue`, `incomplete`, `no_audience`, `gave_up` or
-    /// `sender_refused`; else empty.
+    /// Why it is paused, if the service paused it: `overdue`, `incomplete`, `no_audience`, `audience_gone`,
+    /// `gave_up` or `sender_refused`; else empty.
     pub state_reason: String,
     /// What is written.
     pub content: Content,
@@ -139,6 +141,9 @@ pub enum CampaignError {
     /// The audience names nobody.
     #[error("the campaign has no recipients yet: choose a list, a tag, or everybody")]
     NoAudience,
+    /// The audience names a list or tag that has been deleted: whom it means is not known any more.
+    #[error("a list or tag that the campaign names was deleted; choose its recipients again")]
+    AudienceGone,
     /// Somebody else has changed it since.
     #[error("somebody has changed the campaign in the meantime (it is at revision {0}); load it again")]
     Changed(i64),

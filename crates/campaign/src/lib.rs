@@ -28,13 +28,13 @@ pub mod template;
 
 pub use audience::Audience;
 pub use campaign::{
-    Activity, ActivityState, Campaign, CampaignError, CampaignSummary, Launched, Scheduled, When, begin, cancel, count,
-    create, delete, duplicate, find, find_activity, finish, launch, page, pause, rename, resume, stall,
-    stall_scheduled, unschedule, update,
+    Activity, ActivityState, Campaign, CampaignError, CampaignSummary, Examined, Launched, Scheduled, When, begin,
+    cancel, count, create, delete, duplicate, examine, find, find_activity, finish, launch, page, pause, rename,
+    resume, stall, stall_scheduled, unschedule, update,
 };
 pub use compile::{
-    CampaignLink, Compiled, Links, Plain, Problem, RenderError, Rendered, Severity, compile, compile_frozen, preview,
-    system,
+    CampaignLink, Compiled, Links, Plain, Problem, RenderError, Rendered, Severity, apart, compile, compile_apart,
+    compile_frozen, preview, system,
 };
 pub use content::{Content, ContentError, ContentInput, Format, limit};
 pub use fields::Fields;

@@ -10,7 +10,7 @@ mod walk;
 use std::collections::BTreeMap;
 
 use letterkeep_audience::{CustomField, contact, field, list, tag};
-use letterkeep_campaign::{Audience, Campaign, CampaignError, Compiled, Problem, Severity, compile};
+use letterkeep_campaign::{Audience, Campaign, CampaignError, Compiled, Problem, Severity, compile_apart};
 use letterkeep_model::{Ctx, Id, Timestamp, kind};
 use letterkeep_store::campaign_check::{self, CampaignCheckRow};
 use letterkeep_store::{KeyStoreError, Store, Tx, audit, sending_domain};
@@ -98,6 +98,8 @@ pub struct PreSend {
     pub problems: Vec<Problem>,
     /// Who would get it.
     pub audience: Counting,
+    /// Whether every list and tag that the audience names still exists.
+    pub has_whole_audience: bool,
     /// Whether the sender's domain is one of the account's sending domains.
     pub has_domain: bool,
     /// Whether a mail server is set up.
@@ -109,7 +111,8 @@ pub struct PreSend {
 impl PreSend {
     /// Whether the campaign can be sent as it is.
     pub fn is_ready(&self) -> bool {
-        self.has_domain
+        self.has_whole_audience
+            && self.has_domain
             && self.has_relay
             && self.has_postal_address
             && self.count().is_some_and(|count| count.would_send > 0)
@@ -145,19 +148,22 @@ pub enum CheckError {
     Store(#[from] letterkeep_store::Error),
 }
 
-/// A campaign, opened and compiled.
+/// A campaign and the fields that its content may name.
 struct Draft {
     campaign: Campaign,
     custom: Vec<CustomField>,
-    compiled: Result<Compiled, Vec<Problem>>,
 }
 
 impl Draft {
     async fn open(ctx: &Ctx, tx: &mut Tx, keyring: &Keyring, campaign: Id<kind::Campaign>) -> Result<Self, CheckError> {
         let campaign = letterkeep_campaign::find(ctx, tx, keyring, campaign).await?.ok_or(CheckError::NoCampaign)?;
         let custom = field::all(ctx, tx).await?;
-        let compiled = compile(&campaign.content, &person::known(&custom));
-        Ok(Self { campaign, custom, compiled })
+        Ok(Self { campaign, custom })
+    }
+
+    /// Takes its time: not to be done while a transaction is open.
+    async fn compile(&self) -> Result<Compiled, Vec<Problem>> {
+        compile_apart(self.campaign.content.clone(), person::known(&self.custom)).await
     }
 }
 
@@ -176,26 +182,29 @@ pub async fn pre_send(
     let mut found = PreSend {
         problems: Vec::new(),
         audience: Counting::Broken,
+        has_whole_audience: draft.campaign.audience.is_whole(ctx, &mut tx).await?,
         has_domain: sending_domain::find_by_name(&mut tx, ctx.account, content.from_address.domain()).await?.is_some(),
         has_relay: relay::find(ctx, &mut tx).await?.is_some(),
         has_postal_address: !content.postal_address.is_empty(),
     };
-    let compiled = match &draft.compiled {
+    let size = Size::of(ctx, &mut tx, &draft.campaign.audience).await?;
+    let standing =
+        if size.cost > at_once { Some(standing(ctx, &mut tx, &draft.campaign, size.total).await?) } else { None };
+    drop(tx);
+    let compiled = match draft.compile().await {
         Ok(compiled) => compiled,
         Err(problems) => {
-            found.problems.clone_from(problems);
+            found.problems = problems;
             return Ok(found);
         }
     };
     found.problems = compiled.problems().to_vec();
-    let size = Size::of(ctx, &mut tx, &draft.campaign.audience).await?;
-    if size.cost > at_once {
-        found.audience = standing(ctx, &mut tx, &draft.campaign, size.total).await?;
+    if let Some(standing) = standing {
+        found.audience = standing;
         return Ok(found);
     }
-    drop(tx);
     let mut walk = Walk::begin(ctx, store, &draft.campaign.audience).await?;
-    while walk.step(ctx, store, &draft.custom, compiled).await? {}
+    while walk.step(ctx, store, &draft.custom, &compiled).await? {}
     found.audience = Counting::Done { count: walk.into_count(), at: None, moved_on: false };
     Ok(found)
 }
@@ -211,7 +220,7 @@ pub async fn start_if_large(
 ) -> Result<bool, CheckError> {
     let draft = Draft::open(ctx, tx, keyring, campaign).await?;
     let size = Size::of(ctx, tx, &draft.campaign.audience).await?;
-    if draft.compiled.is_err() || size.cost <= at_once {
+    if size.cost <= at_once {
         return Ok(false);
     }
     match standing(ctx, tx, &draft.campaign, size.total).await? {

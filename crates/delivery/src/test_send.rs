@@ -2,7 +2,7 @@
 
 use letterkeep_audience::contact::{self, ReadError};
 use letterkeep_audience::field;
-use letterkeep_campaign::{CampaignError, Problem, RenderError, compile, preview};
+use letterkeep_campaign::{CampaignError, Fields, Problem, RenderError, compile_apart, preview};
 use letterkeep_model::{Ctx, EmailAddress, Id, kind};
 use letterkeep_store::audit::{self, Event};
 use letterkeep_store::{KeyStoreError, Store};
@@ -71,26 +71,34 @@ pub enum TestSendError {
     Store(#[from] letterkeep_store::Error),
 }
 
+/// Whose data fill the merge tags of a test message.
+pub enum Sample {
+    /// A contact's.
+    Contact(Id<kind::Contact>),
+    /// Nobody's.
+    MadeUp(Fields),
+}
+
 /// Sends the campaign as it is now to `to`, with the data of `sample`. Its links lead nowhere, it carries no fields of
-/// bulk mail, and nothing is counted.
+/// bulk mail, and nothing is counted. The audit log tells of it before anything leaves.
 pub async fn test_send(
     ctx: &Ctx,
     store: &Store,
     outbound: &Outbound,
     campaign: Id<kind::Campaign>,
     to: &EmailAddress,
-    sample: Option<Id<kind::Contact>>,
+    sample: Sample,
 ) -> Result<(), TestSendError> {
     let keyring = store.keys.keyring(ctx.account).await?;
     let mut tx = store.db.read().await?;
     let found = letterkeep_campaign::find(ctx, &mut tx, &keyring, campaign).await?;
     let content = found.ok_or(TestSendError::NoCampaign)?.content;
     let custom = field::all(ctx, &mut tx).await?;
-    let fields = match sample {
-        None => letterkeep_campaign::Fields::default(),
-        Some(sample) => {
+    let (fields, detail) = match sample {
+        Sample::MadeUp(fields) => (fields, "{}".to_owned()),
+        Sample::Contact(sample) => {
             let contact = contact::find(ctx, &mut tx, &keyring, sample).await?.ok_or(TestSendError::NoContact)?;
-            letterkeep_campaign::Fields::new(contact.merge_fields(&custom))
+            (Fields::new(contact.merge_fields(&custom)), format!(r#"{{"contact":"{sample}"}}"#))
         }
     };
     let signer = domain::signer(ctx, &mut tx, &keyring, &content.from_address).await?.ok_or(TestSendError::NoDomain)?;
@@ -98,7 +106,7 @@ pub async fn test_send(
     drop(tx);
     outbound.equip(&mut server);
     server.timeouts = Timeouts::impatient();
-    let compiled = compile(&content, &person::known(&custom)).map_err(TestSendError::Content)?;
+    let compiled = compile_apart(content.clone(), person::known(&custom)).await.map_err(TestSendError::Content)?;
     let rendered = preview(&compiled, &fields)?;
     let identity = MessageIdentity::random(ctx.entropy(), signer.domain());
     let letter = Letter {
@@ -117,6 +125,10 @@ pub async fn test_send(
     let mut signed = signer.sign(&message, ctx.now())?;
     signed.extend_from_slice(&message);
     let mail = Mail { from: content.from_address.clone(), to: to.clone(), body: Body::new(&signed)? };
+    let mut tx = store.db.write().await?;
+    let object = campaign.to_string();
+    audit::append(ctx, &mut tx, Event { action: "campaign.test_send", object: &object, detail: &detail }).await?;
+    tx.commit().await?;
     let mut connection = Connection::open(&server, &outbound.trust).await?;
     match connection.deliver(&mail, None).await {
         Delivered::Answered(stage, reply) if verdict(stage, &reply) == Verdict::Accepted => {}
@@ -126,8 +138,5 @@ pub async fn test_send(
     if connection.is_usable() {
         connection.quit().await;
     }
-    let mut tx = store.db.write().await?;
-    let object = campaign.to_string();
-    audit::append(ctx, &mut tx, Event { action: "campaign.test_send", object: &object, detail: "{}" }).await?;
-    Ok(tx.commit().await?)
+    Ok(())
 }

@@ -7,7 +7,7 @@
 use letterkeep_audience::contact::{self, ReadError};
 use letterkeep_audience::field;
 use letterkeep_audience::permission::{self, Evidence, SetError, Source};
-use letterkeep_campaign::{CampaignError, Rendered, compile_frozen};
+use letterkeep_campaign::{CampaignError, Rendered, apart, compile_frozen};
 use letterkeep_model::{Ctx, Id, kind};
 use letterkeep_store::engagement::{self, Hit};
 use letterkeep_store::{KeyStoreError, Store, Tx, campaign as campaign_rows, ledger};
@@ -75,19 +75,28 @@ pub async fn open(ctx: &Ctx, store: &Store, token: &str) -> Result<(), TrackErro
     record(&checked, store, "open", None).await
 }
 
+/// Where a link leads. Records nothing: for programs that only look whether it leads anywhere.
+pub async fn target(ctx: &Ctx, store: &Store, token: &str) -> Result<String, TrackError> {
+    leads_to(store, &check(ctx, store, token).await?).await.map(|(_, target)| target)
+}
+
 /// Records that a link was followed, if the contact agreed to that. Yields where it leads.
 pub async fn click(ctx: &Ctx, store: &Store, token: &str) -> Result<String, TrackError> {
     let checked = check(ctx, store, token).await?;
-    let Purpose::Click(number) = checked.link.purpose else { return Err(TrackError::Unknown) };
-    let mut tx = store.db.read().await?;
-    let found = campaign_rows::link(&mut tx, checked.ctx.account, checked.link.activity, number).await?;
-    drop(tx);
-    let target = found.ok_or(TrackError::Unknown)?.url;
+    let (number, target) = leads_to(store, &checked).await?;
     // A full disk must not keep a reader from where the link leads.
     if let Err(error) = record(&checked, store, "click", Some(i64::from(number))).await {
         tracing::warn!(activity = %checked.link.activity, %error, "a click could not be recorded");
     }
     Ok(target)
+}
+
+/// The number of a link and where it leads.
+async fn leads_to(store: &Store, checked: &Checked) -> Result<(u16, String), TrackError> {
+    let Purpose::Click(number) = checked.link.purpose else { return Err(TrackError::Unknown) };
+    let mut tx = store.db.read().await?;
+    let found = campaign_rows::link(&mut tx, checked.ctx.account, checked.link.activity, number).await?;
+    Ok((number, found.ok_or(TrackError::Unknown)?.url))
 }
 
 async fn record(
@@ -205,7 +214,7 @@ pub async fn view(ctx: &Ctx, store: &Store, base: &LinkBase, token: &str) -> Res
     let person = Person::new(opened, &custom);
     let base = base.clone();
     // Large content takes a while: the threads that serve everybody must not wait for it.
-    let rendered = tokio::task::spawn_blocking(move || {
+    let rendered = apart(move || {
         let compiled = compile_frozen(&activity.content).ok()?;
         let links = MessageLinks {
             base: &base,
@@ -217,7 +226,7 @@ pub async fn view(ctx: &Ctx, store: &Store, base: &LinkBase, token: &str) -> Res
         };
         compiled.render(&person.fields, &links).ok()
     });
-    rendered.await.ok().flatten().ok_or(TrackError::Unknown)
+    rendered.await.ok_or(TrackError::Unknown)
 }
 
 /// The contact that a token was made for, to write tests and the demonstration with.

@@ -12,6 +12,8 @@ mod count;
 mod held;
 #[path = "story/field.rs"]
 mod field;
+#[path = "story/gone.rs"]
+mod gone;
 #[path = "story/house.rs"]
 mod house;
 #[path = "story/rotation.rs"]
@@ -28,7 +30,7 @@ use letterkeep_audience::{Permission, TrackingConsent};
 use letterkeep_delivery::check::{AT_ONCE, pre_send};
 use letterkeep_delivery::domain::{self, RemoveDomainError};
 use letterkeep_delivery::sender::{LEASE, run_activity};
-use letterkeep_delivery::test_send::test_send;
+use letterkeep_delivery::test_send::{Sample, test_send};
 use letterkeep_delivery::tracking::{self, TrackError};
 use letterkeep_model::{EmailAddress, Id, kind};
 use letterkeep_store::queue::Outcome;
@@ -256,9 +258,9 @@ async fn pause_stops_resume_goes_on_and_cancel_ends() {
         house.clock.advance(Duration::from_mins(1));
         assert_eq!(run(&story, activity).await, Outcome::Done);
         assert_eq!(story.report(activity).await.accepted, before.accepted);
-        let known = letterkeep_audience::contact::MERGE_NAMES.iter().map(|name| (*name).to_owned()).collect();
+        let examined = story.examine(campaign).await;
         let mut tx = house.store.db.write().await.unwrap();
-        letterkeep_campaign::resume(&story.ctx, &mut tx, &story.keyring, campaign, &known).await.unwrap();
+        letterkeep_campaign::resume(&story.ctx, &mut tx, &story.keyring, &examined).await.unwrap();
         tx.commit().await.unwrap();
         assert!(matches!(run(&story, activity).await, Outcome::Again(_)));
         assert!(story.report(activity).await.accepted > before.accepted);
@@ -284,7 +286,7 @@ async fn what_is_missing_is_said_before() {
         let count = found.count().unwrap();
         assert_eq!((count.would_send, count.would_skip["no_permission"]), (3, 1));
         let to = EmailAddress::parse("owner@example.org").unwrap();
-        test_send(&story.ctx, &house.store, &story.outbound, campaign, &to, Some(sample)).await.unwrap();
+        test_send(&story.ctx, &house.store, &story.outbound, campaign, &to, Sample::Contact(sample)).await.unwrap();
         let taken = story.taken.lock().unwrap();
         assert_eq!(taken[0].to, ["owner@example.org"]);
         assert!(!String::from_utf8_lossy(&taken[0].message).contains("List-Unsubscribe"));

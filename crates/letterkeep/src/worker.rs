@@ -156,9 +156,13 @@ async fn begin(ctx: &Ctx, store: &Store, job: &ClaimedJob) -> Outcome {
     };
     let begun: anyhow::Result<()> = async {
         let keyring = store.keys.keyring(ctx.account).await?;
-        let mut tx = store.db.write().await?;
+        let mut tx = store.db.read().await?;
         let known = merge_keys(&field::all(ctx, &mut tx).await?);
-        letterkeep_campaign::begin(ctx, &mut tx, &keyring, campaign, &known).await?;
+        let Some(found) = letterkeep_campaign::find(ctx, &mut tx, &keyring, campaign).await? else { return Ok(()) };
+        drop(tx);
+        let examined = letterkeep_campaign::examine(&found, known).await;
+        let mut tx = store.db.write().await?;
+        letterkeep_campaign::begin(ctx, &mut tx, &keyring, &examined).await?;
         tx.commit().await?;
         Ok(())
     }

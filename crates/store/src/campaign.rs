@@ -53,6 +53,9 @@ statements! {
     PAGE = summary!("account_id = $1 AND campaign_id < $2 ORDER BY campaign_id DESC LIMIT $3");
     PAGE_IN_STATE = summary!(
         "account_id = $1 AND campaign_id < $2 AND state = $4 ORDER BY campaign_id DESC LIMIT $3");
+    UNFINISHED = "SELECT campaign_id, name, audience FROM campaign
+        WHERE account_id = $1 AND campaign_id < $2 AND state IN ('scheduled', 'sending', 'paused')
+        ORDER BY campaign_id DESC LIMIT $3";
     COUNT = "SELECT state, COUNT(*) FROM campaign WHERE account_id = $1 GROUP BY state";
     INSERT_ACTIVITY = "INSERT INTO campaign_activity (account_id, activity_id, campaign_id, state, content, key_version,
             audience, recipients, freeze_cursor, frozen_at, started_at, finished_at)
@@ -125,6 +128,17 @@ pub struct CampaignSummaryRow {
     pub created_at: i64,
     /// Microseconds UTC.
     pub updated_at: i64,
+}
+
+/// A campaign that waits for its time, goes out or is paused: whom it is for.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct UnfinishedRow {
+    /// The campaign.
+    pub campaign_id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// JSON.
+    pub audience: String,
 }
 
 /// An activity as stored.
@@ -250,6 +264,17 @@ pub async fn page(
         None => all!(tx, PAGE => CampaignSummaryRow, account.uuid(), before, limit),
         Some(state) => all!(tx, PAGE_IN_STATE => CampaignSummaryRow, account.uuid(), before, limit, state),
     }
+}
+
+/// Campaigns that wait for their time, go out or are paused, made before `before` (use [`Uuid::max`] for the first
+/// piece), newest first.
+pub async fn unfinished(
+    tx: &mut Tx,
+    account: Id<kind::Account>,
+    before: Uuid,
+    limit: i64,
+) -> Result<Vec<UnfinishedRow>, Error> {
+    all!(tx, UNFINISHED => UnfinishedRow, account.uuid(), before, limit)
 }
 
 /// How many campaigns are in each state; states with none are left out.

@@ -19,8 +19,8 @@ pub(super) async fn make(
         return Ok(field.id);
     }
     let base = match field::merge_key_for(label) {
-        // A label without any Latin letter.
-        key if key.is_empty() => "field".to_owned(),
+        // A label without any Latin letter, or of a name that templates keep for themselves.
+        key if key.is_empty() || key.starts_with(field::RESERVED_PREFIX) => "field".to_owned(),
         key => key.chars().take(30).collect(),
     };
     for number in 1..100 {

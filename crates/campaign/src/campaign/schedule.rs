@@ -1,7 +1,6 @@
 //! Sending, stopping and going on. Every step is one transaction: the campaign's state, the activity's state, the
 //! audit entry, and the job that does what follows.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use letterkeep_model::{Ctx, Id, Timestamp, kind};
@@ -12,8 +11,7 @@ use letterkeep_store::{Error as StoreError, Tx};
 use letterkeep_vault::Keyring;
 
 use super::write::{log, save};
-use super::{ActivityState, CampaignError, open, read_state};
-use crate::compile::{Compiled, Severity, compile};
+use super::{ActivityState, CampaignError, Examined, read_state};
 use crate::{State, Step, transition};
 
 /// How much too late a scheduled campaign still begins by itself. After that somebody has to say so: an invitation
@@ -45,8 +43,8 @@ pub enum Launched {
 pub enum Scheduled {
     /// The sending has been made and its work enqueued.
     Begun(Id<kind::CampaignActivity>),
-    /// It has been paused instead; why stands in the campaign's `state_reason`: `overdue`, `incomplete` or
-    /// `no_audience`.
+    /// It has been paused instead; why stands in the campaign's `state_reason`: `overdue`, `incomplete`,
+    /// `no_audience` or `audience_gone`.
     Held(&'static str),
     /// It is not due: it was unscheduled, cancelled, moved or begun already. The job has nothing to do.
     NotDue,
@@ -54,21 +52,21 @@ pub enum Scheduled {
 
 /// Sends a draft now or at a time. Now: freezes content, audience and links into an activity and enqueues
 /// `delivery.run` with payload `{"activity": "activity_…"}`. Later: enqueues `campaign.start` with payload
-/// `{"campaign": "campaign_…"}`, whose handler calls [`begin`]. Refuses content that has problems to mend, and an
-/// empty audience. `known` holds the merge keys of the account's fields.
+/// `{"campaign": "campaign_…"}`, whose handler calls [`begin`]. Refuses content that has problems to mend, an
+/// empty audience, and one that names what does not exist any more.
 pub async fn launch(
     ctx: &Ctx,
     tx: &mut Tx,
     keyring: &Keyring,
-    id: Id<kind::Campaign>,
+    examined: &Examined,
     when: When,
-    known: &BTreeSet<String>,
 ) -> Result<Launched, CampaignError> {
+    let id = examined.campaign;
     let row = locked(ctx, tx, id).await?;
     match when {
         When::Now => {
             let state = step_from(&row, Step::Begin)?;
-            Ok(Launched::Begun(send(ctx, tx, keyring, row, state, known).await?))
+            Ok(Launched::Begun(send(ctx, tx, keyring, row, state, examined).await?))
         }
         When::At(at) => {
             let mut row = row;
@@ -76,7 +74,7 @@ pub async fn launch(
             if at <= ctx.now() || at > ctx.now().plus(FARTHEST) {
                 return Err(CampaignError::Time);
             }
-            ready(keyring, &row, known)?;
+            examined.admit(ctx, tx, &row).await?;
             row.scheduled_at = Some(at.micros());
             save(ctx, tx, &mut row).await?;
             log(ctx, tx, "campaign.schedule", &row, &format!(r#"{{"at":"{at}"}}"#)).await?;
@@ -97,14 +95,8 @@ pub async fn launch(
 /// Begins a scheduled campaign whose time has come: what the handler of `campaign.start` calls. A campaign that is
 /// more than [`LATEST`] too late, or that can no longer be sent as it is, is paused with the reason instead.
 /// Running it twice does no harm.
-pub async fn begin(
-    ctx: &Ctx,
-    tx: &mut Tx,
-    keyring: &Keyring,
-    id: Id<kind::Campaign>,
-    known: &BTreeSet<String>,
-) -> Result<Scheduled, CampaignError> {
-    let Some(row) = rows::lock(tx, ctx.account, id).await? else { return Ok(Scheduled::NotDue) };
+pub async fn begin(ctx: &Ctx, tx: &mut Tx, keyring: &Keyring, examined: &Examined) -> Result<Scheduled, CampaignError> {
+    let Some(row) = rows::lock(tx, ctx.account, examined.campaign).await? else { return Ok(Scheduled::NotDue) };
     let due = row.scheduled_at.map(Timestamp::from_micros);
     let Some(due) = due.filter(|due| row.state == State::Scheduled.name() && *due <= ctx.now()) else {
         return Ok(Scheduled::NotDue);
@@ -112,14 +104,15 @@ pub async fn begin(
     if ctx.now().since(due) > LATEST {
         return hold(ctx, tx, row, "overdue").await;
     }
-    match ready(keyring, &row, known) {
+    match examined.admit(ctx, tx, &row).await {
         Ok(_) => {}
         Err(CampaignError::Problems(_)) => return hold(ctx, tx, row, "incomplete").await,
         Err(CampaignError::NoAudience) => return hold(ctx, tx, row, "no_audience").await,
+        Err(CampaignError::AudienceGone) => return hold(ctx, tx, row, "audience_gone").await,
         Err(error) => return Err(error),
     }
     let state = step_from(&row, Step::Begin)?;
-    Ok(Scheduled::Begun(send(ctx, tx, keyring, row, state, known).await?))
+    Ok(Scheduled::Begun(send(ctx, tx, keyring, row, state, examined).await?))
 }
 
 /// Takes the time of a scheduled campaign back: it is a draft again.
@@ -145,13 +138,12 @@ pub async fn resume(
     ctx: &Ctx,
     tx: &mut Tx,
     keyring: &Keyring,
-    id: Id<kind::Campaign>,
-    known: &BTreeSet<String>,
+    examined: &Examined,
 ) -> Result<Id<kind::CampaignActivity>, CampaignError> {
-    let mut row = locked(ctx, tx, id).await?;
+    let mut row = locked(ctx, tx, examined.campaign).await?;
     let state = step_from(&row, Step::Resume)?;
     let Some(activity) = row.activity_id.map(Id::<kind::CampaignActivity>::from_uuid) else {
-        return send(ctx, tx, keyring, row, state, known).await;
+        return send(ctx, tx, keyring, row, state, examined).await;
     };
     state.name().clone_into(&mut row.state);
     row.state_reason.clear();
@@ -201,9 +193,9 @@ async fn send(
     keyring: &Keyring,
     mut row: CampaignRow,
     state: State,
-    known: &BTreeSet<String>,
+    examined: &Examined,
 ) -> Result<Id<kind::CampaignActivity>, CampaignError> {
-    let compiled = ready(keyring, &row, known)?;
+    let links = examined.admit(ctx, tx, &row).await?;
     let activity = ctx.new_id::<kind::CampaignActivity>();
     let frozen = keyring.open(&column::CAMPAIGN_CONTENT.slot(&row.campaign_id), &row.content)?;
     let activity_row = ActivityRow {
@@ -220,8 +212,7 @@ async fn send(
         finished_at: None,
     };
     rows::insert_activity(tx, ctx.account, &activity_row).await?;
-    let links: Vec<LinkRow> = compiled
-        .links()
+    let links: Vec<LinkRow> = links
         .iter()
         .map(|link| LinkRow { link_number: i64::from(link.number), url: link.url.clone(), label: link.label.clone() })
         .collect();
@@ -233,18 +224,6 @@ async fn send(
     enqueue_run(ctx, tx, activity, row.revision).await?;
     log(ctx, tx, "campaign.start", &row, &format!(r#"{{"activity":"{activity}","links":{}}}"#, links.len())).await?;
     Ok(activity)
-}
-
-/// Compiles the content and refuses what must not be sent.
-fn ready(keyring: &Keyring, row: &CampaignRow, known: &BTreeSet<String>) -> Result<Compiled, CampaignError> {
-    let campaign = open(keyring, row.clone())?;
-    let compiled = compile(&campaign.content, known).map_err(CampaignError::Problems)?;
-    let to_mend: Vec<_> =
-        compiled.problems().iter().filter(|problem| problem.severity >= Severity::Incomplete).cloned().collect();
-    if !to_mend.is_empty() {
-        return Err(CampaignError::Problems(to_mend));
-    }
-    if campaign.audience.is_empty() { Err(CampaignError::NoAudience) } else { Ok(compiled) }
 }
 
 pub(super) async fn hold(

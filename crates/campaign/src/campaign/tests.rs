@@ -40,9 +40,14 @@ impl<'a> Bench<'a> {
         find(&self.ctx, &mut tx, &self.keyring, id).await.unwrap().unwrap()
     }
 
+    async fn examine(&self, id: Id<kind::Campaign>) -> Examined {
+        examine(&self.load(id).await, self.known.clone()).await
+    }
+
     async fn launch(&self, id: Id<kind::Campaign>, when: When) -> Result<Launched, CampaignError> {
+        let examined = self.examine(id).await;
         let mut tx = self.tx().await;
-        let outcome = launch(&self.ctx, &mut tx, &self.keyring, id, when, &self.known).await;
+        let outcome = launch(&self.ctx, &mut tx, &self.keyring, &examined, when).await;
         if outcome.is_ok() {
             tx.commit().await.unwrap();
         }
@@ -50,8 +55,9 @@ impl<'a> Bench<'a> {
     }
 
     async fn begin(&self, id: Id<kind::Campaign>) -> Scheduled {
+        let examined = self.examine(id).await;
         let mut tx = self.tx().await;
-        let outcome = begin(&self.ctx, &mut tx, &self.keyring, id, &self.known).await.unwrap();
+        let outcome = begin(&self.ctx, &mut tx, &self.keyring, &examined).await.unwrap();
         tx.commit().await.unwrap();
         outcome
     }
@@ -147,13 +153,14 @@ async fn launching_freezes_content_and_links_with_the_job() {
             Err(CampaignError::State { state: State::Sending, .. })
         ));
 
+        let examined = bench.examine(draft.id).await;
         let mut tx = bench.tx().await;
         let changed =
             update(&bench.ctx, &mut tx, &bench.keyring, draft.id, 2, &content("X"), Audience::everybody()).await;
         assert!(matches!(changed, Err(CampaignError::State { state: State::Sending, step: None })));
         pause(&bench.ctx, &mut tx, draft.id).await.unwrap();
         assert!(matches!(pause(&bench.ctx, &mut tx, draft.id).await, Err(CampaignError::State { .. })));
-        let again = resume(&bench.ctx, &mut tx, &bench.keyring, draft.id, &bench.known).await.unwrap();
+        let again = resume(&bench.ctx, &mut tx, &bench.keyring, &examined).await.unwrap();
         assert_eq!(again, activity, "the same sending goes on");
         assert!(finish(&bench.ctx, &mut tx, activity).await.unwrap());
         assert!(!finish(&bench.ctx, &mut tx, activity).await.unwrap(), "once");
@@ -183,6 +190,73 @@ async fn what_is_not_ready_is_not_sent() {
         assert_eq!(problems[0].code, "tag.unknown");
         assert_eq!(bench.jobs("delivery.run").await, 0);
         assert_eq!(bench.load(draft.id).await.state, State::Draft);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_campaign_is_sent_as_it_was_looked_at() {
+    for_each_database(async |house| {
+        let bench = Bench::new(house).await;
+        let draft = bench.draft().await;
+        let (ctx, keyring) = (&bench.ctx, &bench.keyring);
+        let examined = bench.examine(draft.id).await;
+        let mut tx = bench.tx().await;
+        update(ctx, &mut tx, keyring, draft.id, 1, &content("{{ frist_name }}"), Audience::everybody()).await.unwrap();
+        for when in [When::Now, When::At(ctx.now().plus(Duration::from_hours(1)))] {
+            let stale = launch(ctx, &mut tx, keyring, &examined, when).await;
+            assert!(matches!(stale, Err(CampaignError::Changed(2))), "{stale:?}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whom_a_deleted_tag_kept_out_gets_nothing() {
+    for_each_database(async |house| {
+        let bench = Bench::new(house).await;
+        let (ctx, keyring) = (&bench.ctx, &bench.keyring);
+        let account = ctx.account;
+        let mut tx = bench.tx().await;
+        let (list, tag) = (ctx.new_id::<kind::List>(), ctx.new_id::<kind::Tag>());
+        assert!(letterkeep_store::list::insert(&mut tx, account, list, "Customers", "", 0).await.unwrap());
+        assert!(letterkeep_store::tag::insert(&mut tx, account, tag, "Not these", 0).await.unwrap());
+        tx.commit().await.unwrap();
+        let without = Audience { excluded_tags: vec![tag], ..Audience::everybody() };
+        let listed = Audience { lists: vec![list], ..Audience::default() };
+        let hour = Duration::from_hours(1);
+        let mut made = Vec::new();
+        for audience in [without, listed] {
+            let mut pair = Vec::new();
+            for _ in 0..2 {
+                let mut tx = bench.tx().await;
+                let draft = create(ctx, &mut tx, keyring, "X", &content("Hi"), audience.clone()).await.unwrap();
+                tx.commit().await.unwrap();
+                pair.push(draft.id);
+            }
+            // Positive control: while the tag and the list exist, the campaign can be scheduled.
+            bench.launch(pair[0], When::At(ctx.now().plus(hour))).await.unwrap();
+            made.push((pair[0], pair[1]));
+        }
+        // What the rooms refuse while campaigns wait; a restored database may still hold it.
+        let mut tx = bench.tx().await;
+        letterkeep_store::tag::delete(&mut tx, account, tag).await.unwrap();
+        letterkeep_store::list::delete(&mut tx, account, list).await.unwrap();
+        tx.commit().await.unwrap();
+        house.clock.advance(hour);
+        for (waiting, draft) in made {
+            for when in [When::Now, When::At(ctx.now().plus(hour))] {
+                assert!(matches!(bench.launch(draft, when).await, Err(CampaignError::AudienceGone)));
+            }
+            assert_eq!(bench.begin(waiting).await, Scheduled::Held("audience_gone"));
+            let held = bench.load(waiting).await;
+            assert_eq!((held.state, held.state_reason.as_str()), (State::Paused, "audience_gone"));
+            let examined = bench.examine(waiting).await;
+            let mut tx = bench.tx().await;
+            let resumed = resume(ctx, &mut tx, keyring, &examined).await;
+            assert!(matches!(resumed, Err(CampaignError::AudienceGone)), "{resumed:?}");
+        }
+        assert_eq!(bench.jobs("delivery.run").await, 0);
     })
     .await;
 }
@@ -219,8 +293,9 @@ async fn a_schedule_is_kept_moved_or_held() {
         assert_eq!(bench.begin(late.id).await, Scheduled::Held("overdue"));
         let held = bench.load(late.id).await;
         assert_eq!((held.state, held.state_reason.as_str(), held.activity), (State::Paused, "overdue", None));
+        let examined = bench.examine(late.id).await;
         let mut tx = bench.tx().await;
-        resume(&bench.ctx, &mut tx, &bench.keyring, late.id, &bench.known).await.unwrap();
+        resume(&bench.ctx, &mut tx, &bench.keyring, &examined).await.unwrap();
         cancel(&bench.ctx, &mut tx, late.id).await.unwrap();
         tx.commit().await.unwrap();
         let cancelled = bench.load(late.id).await;

@@ -10,6 +10,7 @@
 //! 5. The whole is tried with an empty and a filled contact, so that a template that runs away never reaches a worker.
 
 mod address;
+mod apart;
 mod engine;
 mod markup;
 mod mjml;
@@ -24,6 +25,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use letterkeep_model::Locale;
 
+pub use apart::{apart, compile_apart};
 pub use problem::{Problem, Severity};
 pub use render::{CampaignLink, Compiled, Links, Plain, RenderError, Rendered, preview};
 

@@ -84,13 +84,13 @@ async fn count(store: &Store, ctx: &Ctx, payload: &Payload, job: &ClaimedJob) ->
     let mut tx = store.db.read().await?;
     let draft = Draft::open(ctx, &mut tx, &keyring, campaign).await?;
     drop(tx);
-    let Ok(compiled) = draft.compiled.as_ref() else { return Ok(()) };
+    let Ok(compiled) = draft.compile().await else { return Ok(()) };
     if draft.campaign.revision != revision || !advance(store, ctx, payload, job, 0).await? {
         return Ok(());
     }
     let mut walk = Walk::begin(ctx, store, &draft.campaign.audience).await?;
     let mut written = ctx.now();
-    while walk.step(ctx, store, &draft.custom, compiled).await? {
+    while walk.step(ctx, store, &draft.custom, &compiled).await? {
         if ctx.now().since(written) >= BEAT {
             if !advance(store, ctx, payload, job, walk.checked()).await? {
                 return Ok(());

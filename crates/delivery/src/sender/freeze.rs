@@ -12,8 +12,9 @@ use super::{JOB_LEASE, Progress, SendError};
 /// Contacts planned in one transaction.
 const BATCH: i64 = 5_000;
 
-/// Plans every contact of the audience; `false` if somebody stopped the sending meanwhile. Begins anew after a crash:
-/// nobody can be planned twice, the key of the ledger forbids it.
+/// Plans every contact of the audience; `false` if somebody stopped the sending meanwhile, or if it was paused because a
+/// list or tag of the audience is gone. Begins anew after a crash: nobody can be planned twice, the key of the ledger
+/// forbids it.
 pub(super) async fn freeze(
     store: &Store,
     ctx: &Ctx,
@@ -22,6 +23,12 @@ pub(super) async fn freeze(
     progress: &(dyn Fn(Progress) + Send + Sync),
 ) -> Result<bool, SendError> {
     let audience = &activity.audience;
+    let mut tx = store.db.read().await?;
+    let whole = audience.is_whole(ctx, &mut tx).await?;
+    drop(tx);
+    if !whole {
+        return pause(store, ctx, activity).await;
+    }
     let mut sources = Vec::new();
     if audience.everybody {
         sources.push(Source::Everybody);
@@ -58,6 +65,12 @@ pub(super) async fn freeze(
     }
     let mut tx = store.db.write().await?;
     let state = campaign_rows::lock_activity(&mut tx, account, activity.id).await?;
+    // An excluded tag that was deleted meanwhile has kept out nobody or not everybody. What exists now has existed all
+    // the time.
+    if !audience.is_whole(ctx, &mut tx).await? {
+        drop(tx);
+        return pause(store, ctx, activity).await;
+    }
     ledger::freeze_end(&mut tx, account, activity.id, ctx.now()).await?;
     let begins = state.as_deref() == Some(ActivityState::Freezing.name());
     if begins {
@@ -66,4 +79,12 @@ pub(super) async fn freeze(
     }
     tx.commit().await?;
     Ok(begins || state.as_deref() == Some(ActivityState::Sending.name()))
+}
+
+/// Nobody gets anything before somebody has looked at it.
+async fn pause(store: &Store, ctx: &Ctx, activity: &Activity) -> Result<bool, SendError> {
+    let mut tx = store.db.write().await?;
+    letterkeep_campaign::stall(ctx, &mut tx, activity.id, "audience_gone").await?;
+    tx.commit().await?;
+    Ok(false)
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use letterkeep_audience::{Permission, contact};
+use letterkeep_audience::Permission;
 use letterkeep_campaign::{State, When};
 use letterkeep_delivery::report;
 use letterkeep_delivery::sender::run_job;
@@ -106,16 +106,16 @@ async fn a_scheduled_campaign_that_is_cancelled_never_begins() {
         let story = story(house, 1, 0).await;
         story.contacts(&["a", "b"], Permission::Explicit, false).await;
         let campaign = story.campaign().await;
-        let known = contact::MERGE_NAMES.iter().map(|name| (*name).to_owned()).collect();
         let at = When::At(story.ctx.now().plus(Duration::from_hours(1)));
+        let examined = story.examine(campaign).await;
         let mut tx = house.store.db.write().await.unwrap();
-        letterkeep_campaign::launch(&story.ctx, &mut tx, &story.keyring, campaign, at, &known).await.unwrap();
+        letterkeep_campaign::launch(&story.ctx, &mut tx, &story.keyring, &examined, at).await.unwrap();
         tx.commit().await.unwrap();
         cancel(&story, campaign).await;
 
         house.clock.advance(Duration::from_hours(2));
         let mut tx = house.store.db.write().await.unwrap();
-        let begun = letterkeep_campaign::begin(&story.ctx, &mut tx, &story.keyring, campaign, &known).await.unwrap();
+        let begun = letterkeep_campaign::begin(&story.ctx, &mut tx, &story.keyring, &examined).await.unwrap();
         assert_eq!(begun, letterkeep_campaign::Scheduled::NotDue);
         let found = letterkeep_campaign::find(&story.ctx, &mut tx, &story.keyring, campaign).await.unwrap().unwrap();
         assert_eq!((found.state, found.activity), (State::Cancelled, None), "there is nobody to account for");

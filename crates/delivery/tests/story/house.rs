@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use letterkeep_audience::permission::Source;
 use letterkeep_audience::{ContactRecord, Permission, TrackingConsent, contact, field, list, permission};
-use letterkeep_campaign::{Audience, Content, ContentInput, Format, Launched, When};
+use letterkeep_campaign::{Audience, Content, ContentInput, Examined, Format, Launched, When};
 use letterkeep_delivery::domain::{self, DomainKeys, DomainName, SendingDomain};
 use letterkeep_delivery::relay::{self, PasswordChange, RelayInput};
 use letterkeep_delivery::sender::Outbound;
@@ -212,11 +212,17 @@ impl Story<'_> {
         self.launch_of(campaign).await
     }
 
+    pub(crate) async fn examine(&self, campaign: Id<kind::Campaign>) -> Examined {
+        let mut tx = self.house.store.db.read().await.unwrap();
+        let known = letterkeep_delivery::merge_keys(&field::all(&self.ctx, &mut tx).await.unwrap());
+        let found = letterkeep_campaign::find(&self.ctx, &mut tx, &self.keyring, campaign).await.unwrap().unwrap();
+        letterkeep_campaign::examine(&found, known).await
+    }
+
     pub(crate) async fn launch_of(&self, campaign: Id<kind::Campaign>) -> Id<kind::CampaignActivity> {
+        let examined = self.examine(campaign).await;
         let mut tx = self.house.store.db.write().await.unwrap();
-        let custom = field::all(&self.ctx, &mut tx).await.unwrap();
-        let known = letterkeep_delivery::merge_keys(&custom);
-        let launched = letterkeep_campaign::launch(&self.ctx, &mut tx, &self.keyring, campaign, When::Now, &known);
+        let launched = letterkeep_campaign::launch(&self.ctx, &mut tx, &self.keyring, &examined, When::Now);
         let launched = launched.await.unwrap();
         tx.commit().await.unwrap();
         match launched {

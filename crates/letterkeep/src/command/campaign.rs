@@ -58,9 +58,13 @@ pub(crate) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode>
                 }
             };
             let keyring = house.store.keys.keyring(ctx.account).await?;
-            let mut tx = house.store.db.write().await?;
+            let mut tx = house.store.db.read().await?;
             let known = merge_keys(&field::all(&ctx, &mut tx).await?);
-            let launched = campaign::launch(&ctx, &mut tx, &keyring, id, when, &known).await?;
+            let found = campaign::find(&ctx, &mut tx, &keyring, id).await?.ok_or(campaign::CampaignError::Missing)?;
+            drop(tx);
+            let examined = campaign::examine(&found, known).await;
+            let mut tx = house.store.db.write().await?;
+            let launched = campaign::launch(&ctx, &mut tx, &keyring, &examined, when).await?;
             tx.commit().await?;
             match launched {
                 Launched::Waiting(at) => say(&format!("{id} waits until {at}; the running service sends it then")),

@@ -178,7 +178,10 @@ impl<'a> Journey<'a> {
         let lists = list::all(ctx, &mut tx).await?;
         let audience = Audience { lists: lists.into_iter().map(|list| list.id).collect(), ..Audience::default() };
         let made = campaign::create(ctx, &mut tx, &self.keyring, "Herbstbrief 2026", &content, audience).await?;
-        let launched = campaign::launch(ctx, &mut tx, &self.keyring, made.id, When::Now, &known).await?;
+        tx.commit().await?;
+        let examined = campaign::examine(&made, known).await;
+        let mut tx = store.db.write().await?;
+        let launched = campaign::launch(ctx, &mut tx, &self.keyring, &examined, When::Now).await?;
         tx.commit().await?;
         match launched {
             campaign::Launched::Begun(activity) => Ok(activity),

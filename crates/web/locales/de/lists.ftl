@@ -24,6 +24,7 @@ lists-made = Angelegt
 lists-change = Liste ändern
 lists-delete = Liste löschen
 lists-delete-title = Liste „{ $name }“ löschen?
+lists-in-use = Diese Liste lässt sich noch nicht löschen: Kampagnen, die noch nicht beendet sind, gehen an sie. Brechen Sie diese ab oder warten Sie ihr Ende ab.
 lists-delete-text = { $count ->
     [one] Gelöscht werden die Liste „{ $name }“ und die Zugehörigkeit eines Kontakts. Der Kontakt selbst, seine Berechtigung und alle Berichte bleiben.
    *[other] Gelöscht werden die Liste „{ $name }“ und die Zugehörigkeit von { $count } Kontakten. Die Kontakte selbst, ihre Berechtigungen und alle Berichte bleiben.
@@ -43,7 +44,9 @@ tags-made = Angelegt
 tags-change = Schlagwort ändern
 tags-delete = Schlagwort löschen
 tags-delete-title = Schlagwort „{ $name }“ löschen?
+tags-in-use = Dieses Schlagwort lässt sich noch nicht löschen: Kampagnen, die noch nicht beendet sind, wählen nach ihm aus. Brechen Sie diese ab oder warten Sie ihr Ende ab.
 tags-delete-text = { $count ->
     [one] Das Schlagwort „{ $name }“ wird gelöscht und bei einem Kontakt entfernt. Der Kontakt selbst bleibt.
    *[other] Das Schlagwort „{ $name }“ wird gelöscht und bei { $count } Kontakten entfernt. Die Kontakte selbst bleiben.
   }
+in-use-back = Zurück

@@ -45,6 +45,7 @@ recipients-empty-text = Kein Empfänger dieser Kampagne hat diesen Status.
 recipient = Empfänger
 recipient-reply = Antwort des Servers
 recipient-reply-unreadable = Die Antwort lässt sich nicht öffnen.
+recipient-unreadable = Datensatz dieses Kontakts lässt sich nicht öffnen
 recipient-erased = gelöschter Kontakt
 recipient-state-failed = Abgewiesen
 recipient-state-in-doubt = Ungeklärt

@@ -24,6 +24,7 @@ lists-made = Created
 lists-change = Change list
 lists-delete = Delete list
 lists-delete-title = Delete the list “{ $name }”?
+lists-in-use = This list cannot be deleted yet: campaigns that have not ended go to it. Cancel them or wait for their end.
 lists-delete-text = { $count ->
     [one] The list “{ $name }” and the membership of one contact in it are deleted. The contact, its permission and all reports are kept.
    *[other] The list “{ $name }” and the membership of { $count } contacts in it are deleted. The contacts, their permissions and all reports are kept.
@@ -43,7 +44,9 @@ tags-made = Created
 tags-change = Change tag
 tags-delete = Delete tag
 tags-delete-title = Delete the tag “{ $name }”?
+tags-in-use = This tag cannot be deleted yet: campaigns that have not ended choose by it. Cancel them or wait for their end.
 tags-delete-text = { $count ->
     [one] The tag “{ $name }” is deleted and taken off one contact. The contact is kept.
    *[other] The tag “{ $name }” is deleted and taken off { $count } contacts. The contacts are kept.
   }
+in-use-back = Back

@@ -45,6 +45,7 @@ recipients-empty-text = No recipient of this campaign has this status.
 recipient = Recipient
 recipient-reply = Server’s reply
 recipient-reply-unreadable = The answer cannot be opened.
+recipient-unreadable = the record of this contact does not open
 recipient-erased = erased contact
 recipient-state-failed = Refused
 recipient-state-in-doubt = In doubt

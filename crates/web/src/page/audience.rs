@@ -2,7 +2,7 @@
 
 use letterkeep_account::{Action, authorize};
 use letterkeep_audience::contact::ReadError;
-use letterkeep_audience::{Permission, TrackingConsent, ValueError};
+use letterkeep_audience::{Permission, TrackingConsent, UsedBy, ValueError};
 use letterkeep_model::{Id, Kind};
 use maud::{Markup, html};
 
@@ -56,6 +56,17 @@ pub(super) fn is_typed(visit: &Visit, form: &mut Fields, word: &str) -> bool {
         form.refuse("confirm", t!(visit, "audience-confirm-refused", word = word));
     }
     typed
+}
+
+/// Why a list or tag cannot be deleted yet: the campaigns that need it.
+pub(super) fn in_use(visit: &Visit, why: &str, campaigns: &[UsedBy], back: &str) -> Markup {
+    html! {
+        (notice(Tone::Warn, "", &html! {
+            p { (why) }
+            ul { @for used in campaigns { li { a href={ "/campaigns/" (used.campaign) } { (used.name) } } } }
+        }))
+        div class="form-actions" { a class="button" href=(back) { (t!(visit, "in-use-back")) } }
+    }
 }
 
 /// The permission as a seal.

@@ -169,7 +169,9 @@ fn new_page(visit: &Visit, form: &Fields) -> Page {
 async fn template_preview(Desk { visit, mut tx }: Desk, Path(key): Path<String>) -> Result<Response, Problem> {
     let content = from_template(&visit, &mut tx, &key).await?;
     let custom = custom_field::all(&visit.ctx, &mut tx).await?;
-    Ok(editor::preview::frame(&visit, &content, &custom, &editor::preview::sample(&visit, &custom)))
+    drop(tx);
+    let sample = editor::preview::sample(&visit, &custom);
+    Ok(editor::preview::frame(&visit, content, &custom, sample).await)
 }
 
 /// Content to start from: the template's, with the organisation's name, address and first sending domain.

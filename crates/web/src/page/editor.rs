@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use letterkeep_account::Action;
 use letterkeep_audience::{contact, field as custom_field};
-use letterkeep_campaign::{Campaign, CampaignError, Problem as ContentProblem, Severity, State, compile};
+use letterkeep_campaign::{Campaign, CampaignError, Problem as ContentProblem, Severity, State, compile_apart};
 use letterkeep_delivery::check::start_if_large;
 use letterkeep_model::{EmailAddress, Locale};
 use letterkeep_store::Tx;
@@ -37,8 +37,9 @@ async fn show(Desk { visit, mut tx }: Desk, Path(id): Path<String>) -> Result<Re
     if campaign.state != State::Draft {
         return Ok(see_other(&format!("/campaigns/{}", campaign.id)));
     }
+    drop(tx);
     let form = filled(&campaign);
-    Ok(page(&visit, &mut tx, &campaign, &form, None).await?.into_response())
+    Ok(page(&visit, &campaign, &form, None).await?.into_response())
 }
 
 async fn save(Path(id): Path<String>, Posted { visit, mut tx, mut form }: Posted) -> Result<Response, Problem> {
@@ -46,7 +47,8 @@ async fn save(Path(id): Path<String>, Posted { visit, mut tx, mut form }: Posted
     let revision = form.text("revision").parse().map_err(|_| Problem::Unreadable)?;
     let read = read(&visit, &mut form, &campaign);
     let Some((content, audience)) = read else {
-        let page = page(&visit, &mut tx, &campaign, &form, None).await?;
+        drop(tx);
+        let page = page(&visit, &campaign, &form, None).await?;
         return Ok(page.status(StatusCode::UNPROCESSABLE_ENTITY).into_response());
     };
     let name = form.text("name").trim().to_owned();
@@ -63,6 +65,7 @@ async fn save(Path(id): Path<String>, Posted { visit, mut tx, mut form }: Posted
             Ok(see_other(&format!("/campaigns/{}/{next}", campaign.id)))
         }
         Err(CampaignError::Changed(now)) => {
+            drop(tx);
             form.set("revision", now.to_string());
             let warning = notice(
                 Tone::Bad,
@@ -72,16 +75,17 @@ async fn save(Path(id): Path<String>, Posted { visit, mut tx, mut form }: Posted
                     p { a href={ "/campaigns/" (campaign.id) "/preview" } target="_blank" rel="noopener" { (t!(visit, "editor-conflict-link")) } }
                 },
             );
-            let page = page(&visit, &mut tx, &campaign, &form, Some(warning)).await?;
+            let page = page(&visit, &campaign, &form, Some(warning)).await?;
             Ok(page.status(StatusCode::CONFLICT).into_response())
         }
         Err(error) => {
+            drop(tx);
             match error {
                 CampaignError::Name => form.refuse("name", t!(visit, "campaign-name-refused")),
                 CampaignError::AudienceTooLarge => form.refuse("", t!(visit, "audience-too-large")),
                 other => return Err(fault(other)),
             }
-            let page = page(&visit, &mut tx, &campaign, &form, None).await?;
+            let page = page(&visit, &campaign, &form, None).await?;
             Ok(page.status(StatusCode::UNPROCESSABLE_ENTITY).into_response())
         }
     }
@@ -108,7 +112,9 @@ async fn write(
 async fn stored_preview(Desk { visit, mut tx }: Desk, Path(id): Path<String>) -> Result<Response, Problem> {
     let campaign = find(&visit, &mut tx, &id).await?;
     let custom = custom_field::all(&visit.ctx, &mut tx).await?;
-    Ok(preview::frame(&visit, &campaign.content, &custom, &preview::sample(&visit, &custom)))
+    drop(tx);
+    let sample = preview::sample(&visit, &custom);
+    Ok(preview::frame(&visit, campaign.content, &custom, sample).await)
 }
 
 /// What stands in the form at this moment, shown in the frame. Nothing is stored.
@@ -128,10 +134,11 @@ async fn typed_preview(Path(id): Path<String>, Sent { visit, mut form, .. }: Sen
             None => return Ok(preview::sentence(&visit, &t!(visit, "preview-nobody"), "")),
         }
     }
+    drop(tx);
     let Some((content, _)) = read(&visit, &mut form, &campaign) else {
         return Ok(preview::sentence(&visit, &t!(visit, "preview-form"), ""));
     };
-    Ok(preview::frame(&visit, &content, &custom, &fields))
+    Ok(preview::frame(&visit, content, &custom, fields).await)
 }
 
 /// The problems of what stands in the form at this moment.
@@ -139,17 +146,18 @@ async fn typed_problems(Path(id): Path<String>, Sent { visit, mut form, .. }: Se
     let mut tx = visit.read().await?;
     let campaign = find(&visit, &mut tx, &id).await?;
     let custom = custom_field::all(&visit.ctx, &mut tx).await?;
+    drop(tx);
     let Some((content, _)) = read(&visit, &mut form, &campaign) else {
         return Ok(html! { p class="quiet" { (t!(visit, "preview-form")) } });
     };
-    Ok(problems(&visit, &found_problems(&content, &custom)))
+    Ok(problems(&visit, &found_problems(content, &custom).await))
 }
 
-fn found_problems(
-    content: &letterkeep_campaign::Content,
+async fn found_problems(
+    content: letterkeep_campaign::Content,
     custom: &[letterkeep_audience::CustomField],
 ) -> Vec<ContentProblem> {
-    match compile(content, &known(custom)) {
+    match compile_apart(content, known(custom)).await {
         Ok(compiled) => compiled.problems().to_vec(),
         Err(problems) => problems,
     }
@@ -201,20 +209,18 @@ fn german(visit: &Visit, problem: &ContentProblem) -> Option<String> {
     if german { named_if_known(visit, "content-problem", problem.code) } else { None }
 }
 
-async fn page(
-    visit: &Visit,
-    tx: &mut Tx,
-    campaign: &Campaign,
-    form: &Fields,
-    warning: Option<Markup>,
-) -> Result<Page, Problem> {
-    let choices = Choices::load(visit, tx).await?;
-    let custom = custom_field::all(&visit.ctx, tx).await?;
-    let found = found_problems(&campaign.content, &custom);
+async fn page(visit: &Visit, campaign: &Campaign, form: &Fields, warning: Option<Markup>) -> Result<Page, Problem> {
+    let mut tx = visit.read().await?;
+    let choices = Choices::load(visit, &mut tx).await?;
+    let custom = custom_field::all(&visit.ctx, &mut tx).await?;
+    let whole = campaign.audience.is_whole(&visit.ctx, &mut tx).await?;
+    drop(tx);
+    let found = found_problems(campaign.content.clone(), &custom).await;
     let saved = visit.frame.path.ends_with("?saved=yes");
     let body = html! {
         @if let Some(warning) = &warning { (warning) }
         @if saved { (notice(Tone::Good, "", &html! { p { (t!(visit, "saved")) } })) }
+        @if !whole { (notice(Tone::Warn, &t!(visit, "audience-gone-title"), &html! { p { (t!(visit, "audience-gone-text")) } })) }
         (crate::component::error_summary(visit, form))
         div class="editor" {
             (form::form(visit, campaign, form, &choices, &custom))

@@ -4,10 +4,11 @@ use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use letterkeep_account::Action;
+use letterkeep_audience::UsedBy;
 use letterkeep_audience::list::{self, DESCRIPTION_CHARS, List, ListError, NAME_CHARS};
 use maud::{Markup, html};
 
-use super::audience::{done, id_of, is_typed, may, query, wrong};
+use super::audience::{done, id_of, in_use, is_typed, may, query, wrong};
 use crate::access::Routes;
 use crate::component::{
     Confirm, Fields, Input, Picture, cell, confirm, csrf_field, empty, error_summary, field, number_cell,
@@ -105,6 +106,10 @@ async fn rename(Path(list): Path<String>, Posted { visit, mut tx, mut form }: Po
 
 async fn ask(Path(list): Path<String>, Desk { visit, mut tx }: Desk) -> Result<Page, Problem> {
     let list = list::find(&visit.ctx, &mut tx, id_of(&list)?).await?.ok_or(Problem::NotFound)?;
+    let campaigns = list::used_by(&visit.ctx, &mut tx, list.id).await?;
+    if !campaigns.is_empty() {
+        return Ok(in_use_page(&visit, &list, &campaigns));
+    }
     Ok(ask_page(&visit, &list, &Fields::new()))
 }
 
@@ -115,6 +120,9 @@ async fn delete(Path(list): Path<String>, Posted { visit, mut tx, mut form }: Po
     }
     match list::delete(&visit.ctx, &mut tx, list.id).await {
         Ok(()) => {}
+        Err(ListError::InUse(campaigns)) => {
+            return Ok(in_use_page(&visit, &list, &campaigns).status(StatusCode::CONFLICT).into_response());
+        }
         Err(ListError::Store(error)) => return Err(error.into()),
         Err(_) => return Err(Problem::NotFound),
     }
@@ -124,7 +132,7 @@ async fn delete(Path(list): Path<String>, Posted { visit, mut tx, mut form }: Po
 
 fn refuse(visit: &Visit, form: &mut Fields, error: ListError) -> Result<(), Problem> {
     match error {
-        ListError::Missing => return Err(Problem::NotFound),
+        ListError::Missing | ListError::InUse(_) => return Err(Problem::NotFound),
         ListError::NoName => form.refuse("name", t!(visit, "lists-name-missing")),
         ListError::Text(error) => form.refuse("name", wrong(visit, error)),
         ListError::Taken => form.refuse("name", t!(visit, "lists-name-taken")),
@@ -147,6 +155,13 @@ fn form_page(visit: &Visit, list: Option<&List>, form: &Fields) -> Page {
         }
     };
     Page::new(&visit.frame, &title).crumb("/lists", t!(visit, "nav-lists")).section(Section::Lists).body(&body)
+}
+
+fn in_use_page(visit: &Visit, list: &List, campaigns: &[UsedBy]) -> Page {
+    Page::new(&visit.frame, &t!(visit, "lists-delete-title", name = &*list.name))
+        .crumb("/lists", t!(visit, "nav-lists"))
+        .section(Section::Lists)
+        .body(&in_use(visit, &t!(visit, "lists-in-use"), campaigns, "/lists"))
 }
 
 fn ask_page(visit: &Visit, list: &List, form: &Fields) -> Page {

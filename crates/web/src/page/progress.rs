@@ -17,7 +17,7 @@ use crate::access::Routes;
 use crate::component::{Confirm, Fields, Progress, Stat, Tone, confirm, csrf_field, notice, progress, stats};
 use crate::format;
 use crate::text::{named_if_known, t};
-use crate::visit::{Desk, Posted, Visit};
+use crate::visit::{Desk, Posted, Sent, Visit};
 use crate::{Page, Problem, see_other};
 
 pub(crate) fn routes() -> Routes {
@@ -147,13 +147,19 @@ async fn pause(Path(id): Path<String>, Posted { visit, mut tx, .. }: Posted) -> 
     Ok(see_other(&format!("/campaigns/{}/progress", campaign.id)))
 }
 
-async fn resume(Path(id): Path<String>, Posted { visit, mut tx, .. }: Posted) -> Result<Response, Problem> {
+async fn resume(Path(id): Path<String>, Sent { visit, .. }: Sent) -> Result<Response, Problem> {
+    let mut tx = visit.read().await?;
     let campaign = find(&visit, &mut tx, &id).await?;
     let known = known(&custom_field::all(&visit.ctx, &mut tx).await?);
-    match letterkeep_campaign::resume(&visit.ctx, &mut tx, &visit.keyring, campaign.id, &known).await {
+    drop(tx);
+    let examined = letterkeep_campaign::examine(&campaign, known).await;
+    let mut tx = visit.write().await?;
+    match letterkeep_campaign::resume(&visit.ctx, &mut tx, &visit.keyring, &examined).await {
         Ok(_) => tx.commit().await?,
         // What is missing stands on the page already; cancelling and copying is the way on.
-        Err(CampaignError::Problems(_) | CampaignError::NoAudience) => return Err(Problem::Changed),
+        Err(CampaignError::Problems(_) | CampaignError::NoAudience | CampaignError::AudienceGone) => {
+            return Err(Problem::Changed);
+        }
         Err(error) => return Err(fault(error)),
     }
     Ok(see_other(&format!("/campaigns/{}/progress", campaign.id)))

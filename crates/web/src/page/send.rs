@@ -7,17 +7,17 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
 use jiff::tz::TimeZone;
 use letterkeep_account::Action;
-use letterkeep_audience::field as custom_field;
+use letterkeep_audience::{contact, field as custom_field};
 use letterkeep_campaign::{Campaign, CampaignError, State, When};
 use letterkeep_delivery::PeopleError;
 use letterkeep_delivery::check::{CheckError, Count, Counting, PreSend, pre_send, start};
-use letterkeep_delivery::test_send::test_send;
+use letterkeep_delivery::test_send::{Sample, test_send};
 use letterkeep_delivery::{domain, relay};
 use letterkeep_model::{EmailAddress, Timestamp};
 use maud::{Markup, html};
 
 use super::campaigns::{fault, find, known, may, page_of};
-use super::editor::problems;
+use super::editor::{preview, problems};
 use super::mail_trouble;
 use crate::access::Routes;
 use crate::component::{
@@ -98,7 +98,9 @@ fn check_page(visit: &Visit, campaign: &Campaign, found: &PreSend, form: &Fields
                     (line(visit, found.has_postal_address, &t!(visit, "check-postal"), &t!(visit, "check-no-postal"), &format!("/campaigns/{}/edit#postal_address", campaign.id)))
                     (line(visit, found.has_domain, &t!(visit, "check-domain"), &t!(visit, "check-no-domain", domain = campaign.content.from_address.domain()), if may(visit, Action::ManageSendingDomains) { "/domains" } else { "" }))
                     (line(visit, found.has_relay, &t!(visit, "check-relay"), &t!(visit, "check-no-relay"), if may(visit, Action::ManageRelay) { "/relay" } else { "" }))
-                    (line(visit, !campaign.audience.is_empty(), &t!(visit, "check-audience"), &t!(visit, "check-no-audience"), &format!("/campaigns/{}/edit#audience", campaign.id)))
+                    (line(visit, !campaign.audience.is_empty() && found.has_whole_audience, &t!(visit, "check-audience"),
+                        &if campaign.audience.is_empty() { t!(visit, "check-no-audience") } else { t!(visit, "check-audience-gone") },
+                        &format!("/campaigns/{}/edit#audience", campaign.id)))
                 }
             }
             @if let Some(count) = found.count() { (skipped(visit, count)) }
@@ -111,6 +113,9 @@ fn check_page(visit: &Visit, campaign: &Campaign, found: &PreSend, form: &Fields
                 form class="form" method="post" action={ "/campaigns/" (campaign.id) "/test" } {
                     (csrf_field(&visit.frame))
                     (field(visit, form, &Input::email("to", &t!(visit, "test-to"))))
+                    @if may(visit, Action::PreviewWithContact) {
+                        (field(visit, form, &Input::new("email", "sample_for", &t!(visit, "test-for")).help(t!(visit, "preview-for-help")).autocomplete("off").optional()))
+                    }
                     div class="form-actions" { button class="button" type="submit" { (t!(visit, "test-button")) } }
                 }
             }
@@ -205,14 +210,16 @@ fn when_form(visit: &Visit, campaign: &Campaign, form: &Fields) -> Markup {
 
 async fn test(Path(id): Path<String>, Sent { visit, mut form, .. }: Sent) -> Result<Response, Problem> {
     let campaign = draft(&visit, &id).await?;
-    let outcome = match (EmailAddress::parse(form.text("to").trim()), &visit.house.settings.outbound) {
-        (Err(_), _) => {
-            form.refuse("to", t!(visit, "email-refused"));
-            None
-        }
+    let to = EmailAddress::parse(form.text("to").trim()).ok();
+    if to.is_none() {
+        form.refuse("to", t!(visit, "email-refused"));
+    }
+    let sample = sample(&visit, &mut form).await?;
+    let outcome = match (to.zip(sample), &visit.house.settings.outbound) {
+        (None, _) => None,
         (_, None) => Some(Err(html! { p { (t!(visit, "test-no-outbound")) } })),
-        (Ok(to), Some(outbound)) => {
-            let sent = test_send(&visit.ctx, &visit.house.store, outbound, campaign.id, &to, None).await;
+        (Some((to, sample)), Some(outbound)) => {
+            let sent = test_send(&visit.ctx, &visit.house.store, outbound, campaign.id, &to, sample).await;
             Some(match sent {
                 Ok(()) => Ok(to),
                 Err(error) => Err(mail_trouble::test_send(&visit, error)?),
@@ -233,6 +240,25 @@ async fn test(Path(id): Path<String>, Sent { visit, mut form, .. }: Sent) -> Res
     });
     let found = checked(&visit, &campaign).await?;
     Ok(check_page(&visit, &campaign, &found, &form, tested.as_ref()).status(status).into_response())
+}
+
+/// Whose data fill the merge tags: a contact's, for whoever may see contacts in previews, or made-up ones. `None` if the
+/// form names nobody.
+async fn sample(visit: &Visit, form: &mut Fields) -> Result<Option<Sample>, Problem> {
+    let mut tx = visit.read().await?;
+    let Some(email) = form.filled("sample_for") else {
+        let custom = custom_field::all(&visit.ctx, &mut tx).await?;
+        return Ok(Some(Sample::MadeUp(preview::sample(visit, &custom))));
+    };
+    letterkeep_account::authorize(&visit.ctx, Action::PreviewWithContact).map_err(|_| Problem::Forbidden)?;
+    let found = match EmailAddress::parse(email) {
+        Ok(email) => contact::find_by_email(&visit.ctx, &mut tx, &visit.keyring, &email).await?,
+        Err(_) => None,
+    };
+    if found.is_none() {
+        form.refuse("sample_for", t!(visit, "preview-nobody"));
+    }
+    Ok(found.map(|contact| Sample::Contact(contact.id)))
 }
 
 #[derive(serde::Deserialize)]
@@ -308,7 +334,8 @@ fn instant(zone: &TimeZone, text: &str) -> Option<Timestamp> {
     Some(Timestamp::from_micros(zoned.timestamp().as_microsecond()))
 }
 
-async fn launch(Path(id): Path<String>, Posted { visit, mut tx, form }: Posted) -> Result<Response, Problem> {
+async fn launch(Path(id): Path<String>, Sent { visit, form, .. }: Sent) -> Result<Response, Problem> {
+    let mut tx = visit.read().await?;
     let campaign = find(&visit, &mut tx, &id).await?;
     // What was confirmed is what goes out.
     if form.text("revision") != campaign.revision.to_string() {
@@ -320,14 +347,17 @@ async fn launch(Path(id): Path<String>, Posted { visit, mut tx, form }: Posted) 
     }
     let when = read_when(&visit, &form).ok_or(Problem::Unreadable)?;
     let known = known(&custom_field::all(&visit.ctx, &mut tx).await?);
-    match letterkeep_campaign::launch(&visit.ctx, &mut tx, &visit.keyring, campaign.id, when, &known).await {
+    drop(tx);
+    let examined = letterkeep_campaign::examine(&campaign, known).await;
+    let mut tx = visit.write().await?;
+    match letterkeep_campaign::launch(&visit.ctx, &mut tx, &visit.keyring, &examined, when).await {
         Ok(_) => {
             tx.commit().await?;
             Ok(see_other(&format!("/campaigns/{}/progress", campaign.id)))
         }
-        Err(CampaignError::Problems(_) | CampaignError::NoAudience | CampaignError::Time) => {
-            Ok(see_other(&format!("/campaigns/{}/check", campaign.id)))
-        }
+        Err(
+            CampaignError::Problems(_) | CampaignError::NoAudience | CampaignError::AudienceGone | CampaignError::Time,
+        ) => Ok(see_other(&format!("/campaigns/{}/check", campaign.id))),
         Err(error) => Err(fault(error)),
     }
 }

@@ -4,10 +4,11 @@ use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use letterkeep_account::Action;
+use letterkeep_audience::UsedBy;
 use letterkeep_audience::tag::{self, NAME_CHARS, Tag, TagError};
 use maud::{Markup, html};
 
-use super::audience::{done, id_of, is_typed, may, query, wrong};
+use super::audience::{done, id_of, in_use, is_typed, may, query, wrong};
 use crate::access::Routes;
 use crate::component::{
     Confirm, Fields, Input, Picture, cell, confirm, csrf_field, empty, error_summary, field, number_cell,
@@ -104,6 +105,10 @@ async fn rename(Path(tag): Path<String>, Posted { visit, mut tx, mut form }: Pos
 
 async fn ask(Path(tag): Path<String>, Desk { visit, mut tx }: Desk) -> Result<Page, Problem> {
     let tag = tag::find(&visit.ctx, &mut tx, id_of(&tag)?).await?.ok_or(Problem::NotFound)?;
+    let campaigns = tag::used_by(&visit.ctx, &mut tx, tag.id).await?;
+    if !campaigns.is_empty() {
+        return Ok(in_use_page(&visit, &tag, &campaigns));
+    }
     Ok(ask_page(&visit, &tag, &Fields::new()))
 }
 
@@ -114,6 +119,9 @@ async fn delete(Path(tag): Path<String>, Posted { visit, mut tx, mut form }: Pos
     }
     match tag::delete(&visit.ctx, &mut tx, tag.id).await {
         Ok(()) => {}
+        Err(TagError::InUse(campaigns)) => {
+            return Ok(in_use_page(&visit, &tag, &campaigns).status(StatusCode::CONFLICT).into_response());
+        }
         Err(TagError::Store(error)) => return Err(error.into()),
         Err(_) => return Err(Problem::NotFound),
     }
@@ -123,7 +131,7 @@ async fn delete(Path(tag): Path<String>, Posted { visit, mut tx, mut form }: Pos
 
 fn refuse(visit: &Visit, form: &mut Fields, error: TagError) -> Result<(), Problem> {
     match error {
-        TagError::Missing => return Err(Problem::NotFound),
+        TagError::Missing | TagError::InUse(_) => return Err(Problem::NotFound),
         TagError::NoName => form.refuse("name", t!(visit, "tags-name-missing")),
         TagError::Text(error) => form.refuse("name", wrong(visit, error)),
         TagError::Taken => form.refuse("name", t!(visit, "tags-name-taken")),
@@ -145,6 +153,13 @@ fn form_page(visit: &Visit, tag: Option<&Tag>, form: &Fields) -> Page {
         }
     };
     Page::new(&visit.frame, &title).crumb("/tags", t!(visit, "nav-tags")).section(Section::Tags).body(&body)
+}
+
+fn in_use_page(visit: &Visit, tag: &Tag, campaigns: &[UsedBy]) -> Page {
+    Page::new(&visit.frame, &t!(visit, "tags-delete-title", name = &*tag.name))
+        .crumb("/tags", t!(visit, "nav-tags"))
+        .section(Section::Tags)
+        .body(&in_use(visit, &t!(visit, "tags-in-use"), campaigns, "/tags"))
 }
 
 fn ask_page(visit: &Visit, tag: &Tag, form: &Fields) -> Page {

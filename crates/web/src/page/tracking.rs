@@ -63,8 +63,14 @@ async fn open(guest: Guest, method: Method, Path(token): Path<String>) -> Respon
     (headers, PIXEL).into_response()
 }
 
-async fn click(guest: Guest, Path(token): Path<String>) -> Result<Response, Problem> {
-    let target = match tracking::click(&guest.ctx, &guest.house.store, &token).await {
+async fn click(guest: Guest, method: Method, Path(token): Path<String>) -> Result<Response, Problem> {
+    let (ctx, store) = (&guest.ctx, &guest.house.store);
+    // HEAD is how programs look whether a link leads anywhere; nobody has followed it then.
+    let found = match method {
+        Method::GET => tracking::click(ctx, store, &token).await,
+        _ => tracking::target(ctx, store, &token).await,
+    };
+    let target = match found {
         Ok(target) => target,
         Err(error) => return failed(&guest, error),
     };

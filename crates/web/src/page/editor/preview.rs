@@ -4,7 +4,7 @@ use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 use letterkeep_audience::CustomField;
 use letterkeep_audience::value::FieldKind;
-use letterkeep_campaign::{Content, Fields, Problem as ContentProblem, compile, preview};
+use letterkeep_campaign::{Content, Fields, Problem as ContentProblem, apart, compile, preview};
 use letterkeep_model::Locale;
 use maud::{DOCTYPE, html};
 use serde_json::{Value, json};
@@ -15,12 +15,18 @@ use crate::text::t;
 use crate::visit::Visit;
 
 /// The content, filled with `fields`.
-pub(in crate::page) fn frame(visit: &Visit, content: &Content, custom: &[CustomField], fields: &Fields) -> Response {
-    let rendered = match compile(content, &campaigns::known(custom)) {
-        Ok(compiled) => preview(&compiled, fields).map_err(|error| error.to_string()),
+pub(in crate::page) async fn frame(
+    visit: &Visit,
+    content: Content,
+    custom: &[CustomField],
+    fields: Fields,
+) -> Response {
+    let known = campaigns::known(custom);
+    let rendered = apart(move || match compile(&content, &known) {
+        Ok(compiled) => preview(&compiled, &fields).map_err(|error| error.to_string()),
         Err(problems) => Err(problems.first().map(ContentProblem::to_string).unwrap_or_default()),
-    };
-    match rendered {
+    });
+    match rendered.await {
         Ok(message) => framed(StatusCode::OK, message.html),
         Err(reason) => sentence(visit, &t!(visit, "preview-refused"), &reason),
     }

@@ -1,10 +1,7 @@
 //! The recipients of a sending by state, paged by key.
 
-use std::collections::HashMap;
-
 use axum::extract::{Path, Query};
 use letterkeep_account::Action;
-use letterkeep_audience::contact;
 use letterkeep_delivery::report;
 use letterkeep_model::{Id, kind};
 use maud::html;
@@ -49,9 +46,7 @@ async fn show(
     let more = found.len() > LINES;
     found.truncate(LINES);
     let ids: Vec<_> = found.iter().map(|recipient| recipient.contact).collect();
-    let people = contact::open_batch(&visit.ctx, &mut tx, &visit.keyring, &ids).await?;
-    let addresses: HashMap<_, _> =
-        people.into_iter().map(|person| (person.id, person.record.email.as_str().to_owned())).collect();
+    let (addresses, unreadable) = report::addresses(&visit.ctx, &mut tx, &visit.keyring, &ids).await?;
 
     let words = match state {
         // What was said before the message was taken does not matter any more.
@@ -69,7 +64,8 @@ async fn show(
             tr {
                 th scope="row" {
                     @match addresses.get(&recipient.contact) {
-                        Some(address) => a href={ "/contacts/" (recipient.contact) } { (address) },
+                        Some(address) => a href={ "/contacts/" (recipient.contact) } { (address.as_str()) },
+                        None if unreadable.contains(&recipient.contact) => span class="quiet" { (t!(visit, "recipient-unreadable")) },
                         None => span class="quiet" { (t!(visit, "recipient-erased")) },
                     }
                 }
