@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 use letterkeep_audience::Permission;
 use letterkeep_audience::import::{Preview, Progress, import_file};
 use letterkeep_model::{Clock, Ctx, Entropy, Id, SystemClock, SystemEntropy, kind};
-use letterkeep_store::{Db, KeyStore, Schema, SqliteOptions, Store};
+use letterkeep_store::{Db, KeyStore, Opening, Schema, SqliteOptions, Store};
 use letterkeep_vault::{KeyBytes, Keyring, RootSource};
 use tokio::io::{AsyncRead, ReadBuf};
 
@@ -43,12 +43,12 @@ pub async fn store(dir: &Path) -> (Store, Ctx) {
     let (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
     let open = async |name: &str, schema| {
         let options = SqliteOptions { path: dir.join(name), readers: 2 };
-        Db::open_sqlite(&options, schema).await.expect("a fresh database opens")
+        Db::open_sqlite(&options, schema, Opening::Make).await.expect("a fresh database opens")
     };
     let (data, keys) = (open("letterkeep.sqlite3", Schema::Data).await, open("keys.sqlite3", Schema::Keys).await);
     let source = RootSource::KeyFile(dir.join("root.key"));
     source.create(&*entropy).expect("a root key file");
-    let keys = KeyStore::open(keys, source, clock.clone(), &*entropy).await.expect("the key store opens");
+    let keys = KeyStore::make(keys, source, clock.clone(), &*entropy).await.expect("the key store opens");
     let ctx = Ctx::system(clock, entropy, Id::generate(&SystemClock, &SystemEntropy));
     keys.create(ctx.account, ctx.entropy()).await.expect("keys for the account");
     (Store { db: data, keys }, ctx)

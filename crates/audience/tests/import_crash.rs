@@ -14,7 +14,7 @@ use letterkeep_audience::import::{self, Progress, State, progress, run, stage};
 use letterkeep_model::{Clock, Ctx, Entropy, Id, SystemClock, SystemEntropy, kind};
 use letterkeep_store::contact::{self, Direction, PageFilter};
 use letterkeep_store::sealed::column;
-use letterkeep_store::{Db, KeyStore, Schema, SqliteOptions, Store};
+use letterkeep_store::{Db, KeyStore, Opening, Schema, SqliteOptions, Store};
 use letterkeep_vault::RootSource;
 use uuid::Uuid;
 
@@ -26,14 +26,14 @@ async fn open(dir: &Path, account: Option<Id<kind::Account>>) -> (Store, Ctx) {
     let (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
     let database = async |name: &str, schema| {
         let options = SqliteOptions { path: dir.join(name), readers: 2 };
-        Db::open_sqlite(&options, schema).await.unwrap()
+        Db::open_sqlite(&options, schema, Opening::Make).await.unwrap()
     };
     let (data, keys) = (database("data.sqlite3", Schema::Data).await, database("keys.sqlite3", Schema::Keys).await);
     let source = RootSource::KeyFile(dir.join("root.key"));
     if account.is_none() {
         source.create(&*entropy).unwrap();
     }
-    let keys = KeyStore::open(keys, source, clock.clone(), &*entropy).await.unwrap();
+    let keys = KeyStore::make(keys, source, clock.clone(), &*entropy).await.unwrap();
     let id = account.unwrap_or_else(|| Id::generate(&*clock, &*entropy));
     if account.is_none() {
         keys.create(id, &*entropy).await.unwrap();

@@ -1,6 +1,6 @@
 //! Opening the house: root key, key store, database, in the order in which a failure says most.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
@@ -9,7 +9,8 @@ use letterkeep_delivery::LinkBase;
 use letterkeep_delivery::sender::Outbound;
 use letterkeep_delivery::smtp::Trust;
 use letterkeep_model::{Clock, Ctx, Entropy, Id, SystemClock, SystemEntropy, kind};
-use letterkeep_store::{Db, KeyStore, PostgresOptions, Schema, SqliteOptions, Store};
+use letterkeep_store::keystore::{self, Held};
+use letterkeep_store::{Db, KeyStore, Opening, PostgresOptions, Schema, SqliteOptions, Store, account};
 use letterkeep_vault::{Passphrase, PasswordCost, RootSource};
 
 use crate::config::{Config, Database, PassphraseFrom, RootKey};
@@ -23,35 +24,80 @@ pub(crate) struct House {
 }
 
 impl House {
-    /// Opens what `init` has made.
+    /// Opens what `init` has made. What is missing is never replaced: an empty database would look sound, and a new key
+    /// would open nothing.
     pub(crate) async fn open(config: &Config) -> anyhow::Result<Self> {
-        if !config.data.is_dir() {
-            bail!("there is no data directory {}; make one with: letterkeep init", config.data.display());
-        }
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
-        let source = root_source(&config.root, false)?;
-        let (data, keys) = open_databases(config).await?;
-        let keys = KeyStore::open(keys, source, clock.clone(), &*entropy).await.context("opening the key store")?;
-        Ok(Self { store: Store { db: data, keys }, clock, entropy })
+        Self::open_as(config, Opening::Existing).await
     }
 
-    /// Makes the data directory and the root key where they are missing, then opens the house. Nothing that exists is
-    /// overwritten.
+    /// The same for somebody who only looks: nothing can be changed, and migrations are not run.
+    pub(crate) async fn inspect(config: &Config) -> anyhow::Result<Self> {
+        Self::open_as(config, Opening::Inspect).await
+    }
+
+    async fn open_as(config: &Config, opening: Opening) -> anyhow::Result<Self> {
+        let source = root_source(&config.root, false)?;
+        let data = find(config, Schema::Data, opening).await?;
+        let keys = find(config, Schema::Keys, opening).await?;
+        let root = source.path().exists();
+        let root_name = format!("the root key file {}", source.path().display());
+        let parts = [
+            (data.is_some(), name_of(config, Schema::Data)),
+            (keys.is_some(), name_of(config, Schema::Keys)),
+            (root, root_name),
+        ];
+        let (Some(data), Some(keys), true) = (data, keys, root) else {
+            let names = |there| {
+                let names: Vec<_> = parts.iter().filter(|part| part.0 == there).map(|part| part.1.as_str()).collect();
+                names.join(" and ")
+            };
+            match names(true) {
+                there if there.is_empty() => {
+                    bail!("nothing was set up in {} yet; do it with: letterkeep init", config.data.display())
+                }
+                there => bail!("{there} is there, but not {}; {RESTORE}", names(false)),
+            }
+        };
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let keys = KeyStore::open(keys, source, clock.clone()).await.context("opening the key store")?;
+        Ok(Self { store: Store { db: data, keys }, clock, entropy: Arc::new(SystemEntropy) })
+    }
+
+    /// Makes the data directory, the root key and the databases where they are missing, then opens the house. Nothing
+    /// that exists is overwritten, and nothing is made beside what would be unreadable or incomplete with it.
     pub(crate) async fn init(config: &Config) -> anyhow::Result<Self> {
         make_directory(&config.data)?;
         let source = root_source(&config.root, true)?;
+        let data = find(config, Schema::Data, Opening::Existing).await?;
+        let keys = find(config, Schema::Keys, Opening::Existing).await?;
+        let accounts = match &data {
+            Some(data) => !account::ids(&mut data.read().await?, Id::NIL, 1).await?.is_empty(),
+            None => false,
+        };
+        let held = match &keys {
+            Some(keys) => keystore::held(keys).await?,
+            None => Held { installation: false, accounts: false },
+        };
         if !source.path().exists() {
-            // A new root key for keys that another root wrapped would lock everybody out: look before making one.
-            if matches!(config.database, Database::Sqlite) && config.data.join(KEYS_FILE).exists() {
-                bail!(
-                    "the root key file {} is missing, but a key store exists; restore the file from its backup",
-                    source.path().display()
-                );
+            if held.installation || held.accounts || accounts {
+                let path = source.path().display();
+                bail!("the root key file {path} is missing, but there is a key store or data that need it; {RESTORE}");
             }
             source.create(&SystemEntropy).context("making the root key")?;
         }
-        Self::open(config).await
+        if accounts && !(held.installation && held.accounts) {
+            bail!("{} does not hold the keys that the data need; {RESTORE}", name_of(config, Schema::Keys));
+        }
+        if data.is_none() && held.accounts {
+            bail!("{} is missing, but there are keys of accounts in it; {RESTORE}", name_of(config, Schema::Data));
+        }
+        let data =
+            if let Some(data) = data { data } else { open_database(config, Schema::Data, Opening::Make).await? };
+        let keys =
+            if let Some(keys) = keys { keys } else { open_database(config, Schema::Keys, Opening::Make).await? };
+        let (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
+        let keys = KeyStore::make(keys, source, clock.clone(), &*entropy).await.context("opening the key store")?;
+        Ok(Self { store: Store { db: data, keys }, clock, entropy })
     }
 
     /// The service's own context for `account`.
@@ -70,22 +116,51 @@ impl House {
 const DATA_FILE: &str = "letterkeep.sqlite3";
 const KEYS_FILE: &str = "keys.sqlite3";
 
-async fn open_databases(config: &Config) -> anyhow::Result<(Db, Db)> {
+/// What to do about a part that is missing.
+const RESTORE: &str = "restore it from its backup, or correct the configuration; nothing new was made";
+
+/// The database as messages name it.
+fn name_of(config: &Config, schema: Schema) -> String {
+    match (&config.database, schema) {
+        (Database::Sqlite, _) => format!("the {} {}", part_of(schema), file_of(config, schema).display()),
+        (Database::Postgres { .. }, _) => format!("the {} on PostgreSQL", part_of(schema)),
+    }
+}
+
+const fn part_of(schema: Schema) -> &'static str {
+    match schema {
+        Schema::Data => "database",
+        Schema::Keys => "key store",
+    }
+}
+
+fn file_of(config: &Config, schema: Schema) -> PathBuf {
+    config.data.join(match schema {
+        Schema::Data => DATA_FILE,
+        Schema::Keys => KEYS_FILE,
+    })
+}
+
+/// The database if it is there.
+async fn find(config: &Config, schema: Schema, opening: Opening) -> anyhow::Result<Option<Db>> {
+    match open_database(config, schema, opening).await {
+        Err(error) if matches!(error.downcast_ref(), Some(letterkeep_store::Error::Missing(_))) => Ok(None),
+        opened => opened.map(Some),
+    }
+}
+
+async fn open_database(config: &Config, schema: Schema, opening: Opening) -> anyhow::Result<Db> {
     match &config.database {
         Database::Sqlite => {
-            let open = async |name: &str, readers, schema| {
-                let path = config.data.join(name);
-                let options = SqliteOptions { path: path.clone(), readers };
-                Db::open_sqlite(&options, schema).await.with_context(|| format!("opening {}", path.display()))
-            };
-            Ok((open(DATA_FILE, 4, Schema::Data).await?, open(KEYS_FILE, 1, Schema::Keys).await?))
+            let path = file_of(config, schema);
+            let readers = if schema == Schema::Data { 4 } else { 1 };
+            let options = SqliteOptions { path: path.clone(), readers };
+            Db::open_sqlite(&options, schema, opening).await.with_context(|| format!("opening {}", path.display()))
         }
         Database::Postgres { url, keys_url } => {
-            let open = async |url: &str, connections, schema| {
-                let options = PostgresOptions { url: url.to_owned(), connections };
-                Db::open_postgres(&options, schema).await.context("opening the PostgreSQL database")
-            };
-            Ok((open(url, 16, Schema::Data).await?, open(keys_url, 3, Schema::Keys).await?))
+            let (url, connections) = if schema == Schema::Data { (url, 16) } else { (keys_url, 3) };
+            let options = PostgresOptions { url: url.clone(), connections };
+            Db::open_postgres(&options, schema, opening).await.context("opening the PostgreSQL database")
         }
     }
 }

@@ -1,25 +1,14 @@
 //! The binary as somebody at a terminal meets it: the whole journey on both databases, and wrong uses.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod binary;
+
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use binary::{letterkeep, run};
 use letterkeep_testkit::postgres::PostgresDatabase;
-
-fn letterkeep(dir: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_letterkeep"));
-    command.current_dir(dir);
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("LETTERKEEP_")) {
-        command.env_remove(name);
-    }
-    command
-}
-
-fn run(command: &mut Command) -> (bool, String) {
-    let Output { status, stdout, stderr } = command.output().unwrap();
-    (status.success(), format!("{}{}", String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr)))
-}
 
 /// 300 contacts in the shape of the fictional file, a few of them bad.
 fn contacts(dir: &Path) -> std::path::PathBuf {
@@ -58,7 +47,7 @@ fn whole_journey(dir: &Path, database: Option<&str>) {
 
     let (done, said) = run(with_database(letterkeep(dir)).arg("doctor"));
     assert!(done, "{said}");
-    assert!(said.contains("the audit logs of 1 accounts were recomputed"), "{said}");
+    assert!(said.contains("the audit logs of 1 account and of the installation were recomputed"), "{said}");
     let (done, said) = run(with_database(letterkeep(dir)).args(["keys", "rotate"]));
     assert!(done, "{said}");
     let (done, said) = run(with_database(letterkeep(dir)).args(["export", "--format", "json-lines"]));

@@ -10,6 +10,7 @@ statements! {
         VALUES ($1, $2, $3, $4, $5, $6, NULL)";
     FIND = "SELECT account_id, name, locale, time_zone, postal_address, created_at, closed_at
         FROM account WHERE account_id = $1";
+    IDS = "SELECT account_id FROM account WHERE account_id > $1 ORDER BY account_id LIMIT $2";
     UPDATE = "UPDATE account SET name = $2, locale = $3, time_zone = $4, postal_address = $5 WHERE account_id = $1";
     DELETE = "DELETE FROM account WHERE account_id = $1";
 }
@@ -42,6 +43,12 @@ pub async fn insert(tx: &mut Tx, row: &AccountRow) -> Result<(), Error> {
 /// The account.
 pub async fn find(tx: &mut Tx, account: Id<kind::Account>) -> Result<Option<AccountRow>, Error> {
     optional!(tx, FIND => AccountRow, account.uuid())
+}
+
+/// Ids of accounts after `after`, in order.
+pub async fn ids(tx: &mut Tx, after: Id<kind::Account>, limit: i64) -> Result<Vec<Id<kind::Account>>, Error> {
+    let rows = all!(tx, IDS => (Uuid,), after.uuid(), limit)?;
+    Ok(rows.into_iter().map(|(id,)| Id::from_uuid(id)).collect())
 }
 
 /// Changes what an account says about itself; `false` if there is no such account.

@@ -27,6 +27,8 @@ statements! {
             OR action LIKE 'suppression.%' OR action LIKE 'import.%')
         AND action NOT LIKE 'contact.export%'
         ORDER BY seq LIMIT 1";
+    CHAINS = "SELECT account_id FROM audit_head WHERE account_id > $1
+        UNION SELECT account_id FROM account WHERE account_id > $1 ORDER BY account_id LIMIT $2";
     FORWARD = "SELECT seq, at, actor, action, object, detail, request_id, prev_hash, hash
         FROM audit_entry WHERE account_id = $1 AND seq > $2 ORDER BY seq LIMIT $3";
 }
@@ -130,6 +132,13 @@ pub async fn latest(tx: &mut Tx, account: Id<kind::Account>) -> Result<i64, Erro
 /// Whether anything was done to contacts, or to what a campaign's audience is made of, after the entry `seq`.
 pub async fn audience_changed_since(tx: &mut Tx, account: Id<kind::Account>, seq: i64) -> Result<bool, Error> {
     Ok(optional!(tx, AUDIENCE_SINCE => (i64,), account.uuid(), seq)?.is_some())
+}
+
+/// Whose chains there are after `after`, in order: every account's, also if its head is missing, and those of accounts
+/// that are gone. The installation's own chain ([`Id::NIL`]) comes before all others and is not among them.
+pub async fn chains(tx: &mut Tx, after: Id<kind::Account>, limit: i64) -> Result<Vec<Id<kind::Account>>, Error> {
+    let rows = all!(tx, CHAINS => (Uuid,), after.uuid(), limit)?;
+    Ok(rows.into_iter().map(|(id,)| Id::from_uuid(id)).collect())
 }
 
 /// How a chain was found.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
@@ -40,10 +41,30 @@ impl Schema {
     }
 }
 
+/// What may be done to a database while it is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opening {
+    /// Make it if it is not there, and bring its schema up to date.
+    Make,
+    /// Bring its schema up to date. If it is not there, refuse: an empty one in place of a lost one would look sound.
+    Existing,
+    /// Nothing; what is opened can only be read.
+    Inspect,
+}
+
+/// How the schema of a database stands to the migrations of this version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SchemaState {
+    /// Migrations that the next start will run.
+    pub pending: Vec<i64>,
+    /// Migrations of a newer version, which this one does not know.
+    pub unknown: Vec<i64>,
+}
+
 /// Where an embedded database is, and how it is opened.
 #[derive(Debug, Clone)]
 pub struct SqliteOptions {
-    /// The database file; made if it is not there.
+    /// The database file.
     pub path: PathBuf,
     /// Connections that read at the same time.
     pub readers: u32,
@@ -77,12 +98,21 @@ pub enum Db {
 pub struct WriterHandle(pub(crate) Writer);
 
 impl Db {
-    /// Opens (and if need be makes and migrates) an embedded database.
-    pub async fn open_sqlite(options: &SqliteOptions, schema: Schema) -> Result<Self, Error> {
-        restrict_new_file(&options.path)?;
+    /// Opens an embedded database.
+    pub async fn open_sqlite(options: &SqliteOptions, schema: Schema, opening: Opening) -> Result<Self, Error> {
+        match opening {
+            Opening::Make => restrict_new_file(&options.path)?,
+            // A file without a byte is one that was never made, or lost its content: SQLite would take it for new.
+            Opening::Existing | Opening::Inspect => {
+                if std::fs::metadata(&options.path).map_or(0, |file| file.len()) == 0 {
+                    return Err(Error::Missing(options.path.display().to_string()));
+                }
+            }
+        }
         let connect = SqliteConnectOptions::new()
             .filename(&options.path)
-            .create_if_missing(true)
+            .create_if_missing(opening == Opening::Make)
+            .read_only(opening == Opening::Inspect)
             .journal_mode(SqliteJournalMode::Wal)
             // FULL: a commit that was confirmed survives a power cut; group commit pays for it.
             .synchronous(SqliteSynchronous::Full)
@@ -100,9 +130,8 @@ impl Db {
             .statement_cache_capacity(256)
             .disable_statement_logging();
         let mut writer = connect.clone().pragma("cache_size", WRITER_CACHE).connect().await?;
-        match schema {
-            Schema::Data => sqlx::migrate!("../../migrations/sqlite").run(&mut writer).await?,
-            Schema::Keys => sqlx::migrate!("../../migrations/keys/sqlite").run(&mut writer).await?,
+        if opening != Opening::Inspect {
+            migrations(schema, true).run(&mut writer).await?;
         }
         let checkpoints = connect.connect().await?;
         let readers = SqlitePoolOptions::new()
@@ -113,10 +142,10 @@ impl Db {
         Ok(Self::Sqlite { readers, writer: WriterHandle(Writer::new(writer, checkpoints)) })
     }
 
-    /// Connects to a PostgreSQL server and migrates the schema.
-    pub async fn open_postgres(options: &PostgresOptions, schema: Schema) -> Result<Self, Error> {
+    /// Connects to a PostgreSQL server.
+    pub async fn open_postgres(options: &PostgresOptions, schema: Schema, opening: Opening) -> Result<Self, Error> {
         let name = schema.postgres_name();
-        let connect: PgConnectOptions = options
+        let mut connect: PgConnectOptions = options
             .url
             .parse::<PgConnectOptions>()
             .map_err(|_| Error::Unavailable("the PostgreSQL address is not a postgres:// URL".into()))?
@@ -124,22 +153,44 @@ impl Db {
             .options([("search_path", name)])
             .statement_cache_capacity(256)
             .disable_statement_logging();
+        if opening == Opening::Inspect {
+            connect = connect.options([("default_transaction_read_only", "on")]);
+        }
         let pool = PgPoolOptions::new()
             .max_connections(options.connections.max(2))
             .acquire_timeout(BUSY)
             .connect_with(connect)
             .await
             .map_err(|error| Error::Unavailable(error.to_string()))?;
-        let create = match schema {
-            Schema::Data => "CREATE SCHEMA IF NOT EXISTS letterkeep",
-            Schema::Keys => "CREATE SCHEMA IF NOT EXISTS letterkeep_keys",
-        };
-        sqlx::raw_sql(create).execute(&pool).await?;
-        match schema {
-            Schema::Data => sqlx::migrate!("../../migrations/postgres").run(&pool).await?,
-            Schema::Keys => sqlx::migrate!("../../migrations/keys/postgres").run(&pool).await?,
+        if opening == Opening::Make {
+            let create = match schema {
+                Schema::Data => "CREATE SCHEMA IF NOT EXISTS letterkeep",
+                Schema::Keys => "CREATE SCHEMA IF NOT EXISTS letterkeep_keys",
+            };
+            sqlx::raw_sql(create).execute(&pool).await?;
+        } else {
+            let table = "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";
+            if !sqlx::query_scalar::<_, bool>(table).fetch_one(&pool).await? {
+                pool.close().await;
+                return Err(Error::Missing(format!("the schema {name}")));
+            }
+        }
+        if opening != Opening::Inspect {
+            migrations(schema, false).run(&pool).await?;
         }
         Ok(Self::Postgres(pool))
+    }
+
+    /// Compares the migrations that were run with those of this version.
+    pub async fn schema_state(&self, schema: Schema) -> Result<SchemaState, Error> {
+        const RUN: &str = "SELECT version FROM _sqlx_migrations ORDER BY version";
+        let run: Vec<i64> = match self {
+            Self::Sqlite { readers, .. } => sqlx::query_scalar(RUN).fetch_all(readers).await?,
+            Self::Postgres(pool) => sqlx::query_scalar(RUN).fetch_all(pool).await?,
+        };
+        let known: Vec<i64> = migrations(schema, self.is_sqlite()).iter().map(|migration| migration.version).collect();
+        let beyond = |these: &[i64], those: &[i64]| these.iter().filter(|one| !those.contains(one)).copied().collect();
+        Ok(SchemaState { pending: beyond(&known, &run), unknown: beyond(&run, &known) })
     }
 
     /// Begins a transaction that reads one consistent state and changes nothing.
@@ -237,6 +288,15 @@ impl Released {
             Some(released) => released.durable().await,
             None => Ok(()),
         }
+    }
+}
+
+fn migrations(schema: Schema, sqlite: bool) -> Migrator {
+    match (schema, sqlite) {
+        (Schema::Data, true) => sqlx::migrate!("../../migrations/sqlite"),
+        (Schema::Keys, true) => sqlx::migrate!("../../migrations/keys/sqlite"),
+        (Schema::Data, false) => sqlx::migrate!("../../migrations/postgres"),
+        (Schema::Keys, false) => sqlx::migrate!("../../migrations/keys/postgres"),
     }
 }
 

@@ -13,6 +13,9 @@ pub enum Error {
     /// The file is damaged or not a database.
     #[error("the database file is damaged or not a database; restore it from a backup")]
     Corrupt,
+    /// There is no such database, or nothing was ever put into it.
+    #[error("there is no database: {0}")]
+    Missing(String),
     /// The file or server cannot be opened or reached.
     #[error("the database cannot be opened: {0}")]
     Unavailable(String),

@@ -33,7 +33,6 @@ statements! {
         WHERE account_id = $1 AND purpose = $2 AND version = $3 AND root_id = $6";
     DELETE_BEFORE = "DELETE FROM account_key WHERE account_id = $1 AND purpose = 'data' AND version < $2";
     DELETE_ACCOUNT = "DELETE FROM account_key WHERE account_id = $1";
-    COUNT = "SELECT COUNT(*) FROM account_key";
     ROOTS = "SELECT DISTINCT root_id FROM account_key";
     ACCOUNTS = "SELECT DISTINCT account_id FROM account_key WHERE account_id > $1 ORDER BY account_id LIMIT $2";
 }
@@ -50,6 +49,9 @@ pub enum KeyStoreError {
     /// The account has no keys: it was never made here, or it is closed and its keys are destroyed.
     #[error("the account has no keys in this key store")]
     NoKeys,
+    /// The installation's own keys are missing.
+    #[error("the key store does not hold the installation's own keys: it is not the one that belongs to this data")]
+    Empty,
     /// A wrapped key does not open under the root key.
     #[error(
         "a stored key does not open under the root key: the key store and the root key do not belong together, or the key store was changed"
@@ -78,6 +80,23 @@ pub(crate) struct KeyRow {
     usable_from: i64,
 }
 
+/// Whose keys a key store holds that has not been opened with a root key yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    /// The installation's own keys are there.
+    pub installation: bool,
+    /// Keys of at least one account are there.
+    pub accounts: bool,
+}
+
+/// Looks whose keys there are; opens none.
+pub async fn held(db: &Db) -> Result<Held, Error> {
+    let mut tx = db.read().await?;
+    let installation = !all!(&mut tx, OF_ACCOUNT => KeyRow, Uuid::nil())?.is_empty();
+    let accounts = !all!(&mut tx, ACCOUNTS => (Uuid,), Uuid::nil(), 1_i64)?.is_empty();
+    Ok(Held { installation, accounts })
+}
+
 /// The open key store. Cheap to clone.
 #[derive(Clone)]
 pub struct KeyStore {
@@ -99,25 +118,40 @@ impl KeyStore {
     pub const SETTLE: Duration = Duration::from_mins(1);
 
     /// Opens the key store with the root key from `source`, and makes the installation's own keys if there are none.
-    pub async fn open(
+    /// Only for an installation that is being made: keys that were lost would be replaced by others.
+    pub async fn make(
         db: Db,
         source: RootSource,
         clock: Arc<dyn Clock>,
         entropy: &dyn Entropy,
     ) -> Result<Self, KeyStoreError> {
+        let store = Self::with_root(db, source, clock)?;
+        match store.system().await {
+            Err(KeyStoreError::NoKeys) => store.create(Id::NIL, entropy).await?,
+            found => drop(found?),
+        }
+        Ok(store)
+    }
+
+    /// Opens the key store with the root key from `source`; [`KeyStoreError::Empty`] if the installation's own keys
+    /// are not in it.
+    pub async fn open(db: Db, source: RootSource, clock: Arc<dyn Clock>) -> Result<Self, KeyStoreError> {
+        let store = Self::with_root(db, source, clock)?;
+        match store.system().await {
+            Err(KeyStoreError::NoKeys) => Err(KeyStoreError::Empty),
+            found => found.map(|_| store),
+        }
+    }
+
+    fn with_root(db: Db, source: RootSource, clock: Arc<dyn Clock>) -> Result<Self, KeyStoreError> {
         let root = source.open()?;
-        let store = Self {
+        Ok(Self {
             db,
             root: Arc::new(RwLock::new(Arc::new(root))),
             source: Arc::new(source),
             clock,
             open: Arc::default(),
-        };
-        match store.keyring(Id::NIL).await {
-            Err(KeyStoreError::NoKeys) => store.create(Id::NIL, entropy).await?,
-            found => drop(found?),
-        }
-        Ok(store)
+        })
     }
 
     /// The key store's own database.

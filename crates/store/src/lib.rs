@@ -58,7 +58,7 @@ pub mod tag;
 pub mod throttle;
 pub mod user;
 
-pub use db::{Db, PostgresOptions, Released, Schema, SqliteOptions, Tx};
+pub use db::{Db, Opening, PostgresOptions, Released, Schema, SchemaState, SqliteOptions, Tx};
 pub use error::Error;
 pub use keystore::{KeyStore, KeyStoreError};
 pub use sql::Sql;

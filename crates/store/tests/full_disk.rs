@@ -7,7 +7,7 @@ use std::process::Command;
 
 use letterkeep_model::{Clock as _, Ctx, Entropy, Id, SystemClock, Timestamp};
 use letterkeep_store::queue::{self, NewJob};
-use letterkeep_store::{Db, Error, Schema, SqliteOptions};
+use letterkeep_store::{Db, Error, Opening, Schema, SqliteOptions};
 use letterkeep_testkit::{MockClock, SeededEntropy, skipped};
 
 /// A file system of two megabytes in memory, unmounted when dropped.
@@ -46,7 +46,7 @@ fn job(payload: String) -> NewJob<'static> {
 async fn a_full_disk_is_named_and_loses_nothing() {
     let Some(disk) = SmallDisk::mount() else { return };
     let options = SqliteOptions { path: disk.path().join("letterkeep.sqlite3"), readers: 1 };
-    let db = Db::open_sqlite(&options, Schema::Data).await.unwrap();
+    let db = Db::open_sqlite(&options, Schema::Data, Opening::Make).await.unwrap();
     let clock = MockClock::at(SystemClock.now());
     let entropy: std::sync::Arc<dyn Entropy> = SeededEntropy::new(1).shared();
     let ctx = Ctx::system(clock.shared(), entropy, Id::NIL);

@@ -83,7 +83,7 @@ async fn reads_all(house: &TestHouse, store: &Store, account: Id<kind::Account>,
 /// The same data seen by another process: own caches, own root.
 async fn second_process(house: &TestHouse) -> Store {
     let source = RootSource::KeyFile(house.dir().join("root.key"));
-    let keys = KeyStore::open(house.store.keys.db().clone(), source, house.clock.shared(), &*house.entropy);
+    let keys = KeyStore::open(house.store.keys.db().clone(), source, house.clock.shared());
     Store { db: house.store.db.clone(), keys: keys.await.unwrap() }
 }
 
@@ -153,7 +153,7 @@ async fn the_root_key_rotates_and_an_interrupted_rotation_goes_on() {
         // With the old root alone nothing opens any more.
         std::fs::write(&path, &before).unwrap();
         let source = RootSource::KeyFile(path.clone());
-        let keys = KeyStore::open(house.store.keys.db().clone(), source, house.clock.shared(), &*house.entropy).await;
+        let keys = KeyStore::open(house.store.keys.db().clone(), source, house.clock.shared()).await;
         assert!(matches!(keys.err(), Some(KeyStoreError::UnknownRoot(_))));
     })
     .await;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use letterkeep_model::{Clock, Ctx, Entropy, Id, Locale, Role, Timestamp, kind};
-use letterkeep_store::{Db, KeyStore, PostgresOptions, Schema, SqliteOptions, Store};
+use letterkeep_store::{Db, KeyStore, Opening, PostgresOptions, Schema, SqliteOptions, Store};
 use letterkeep_vault::{Keyring, RootSource};
 
 use crate::postgres::PostgresDatabase;
@@ -29,7 +29,7 @@ impl TestHouse {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let open = async |name: &str, schema| {
             let options = SqliteOptions { path: dir.path().join(name), readers: 2 };
-            Db::open_sqlite(&options, schema).await.expect("a fresh database opens")
+            Db::open_sqlite(&options, schema, Opening::Make).await.expect("a fresh database opens")
         };
         let data = open("letterkeep.sqlite3", Schema::Data).await;
         let keys = open("keys.sqlite3", Schema::Keys).await;
@@ -42,14 +42,14 @@ impl TestHouse {
         PostgresDatabase::template(&template, |url| async move {
             for schema in [Schema::Data, Schema::Keys] {
                 let options = PostgresOptions { url: url.clone(), connections: 2 };
-                Db::open_postgres(&options, schema).await.expect("the template migrates").close().await;
+                Db::open_postgres(&options, schema, Opening::Make).await.expect("the template migrates").close().await;
             }
         })
         .await;
         let postgres = PostgresDatabase::create(Some(&template)).await?;
         let open = async |schema| {
             let options = PostgresOptions { url: postgres.url().to_owned(), connections: 6 };
-            Db::open_postgres(&options, schema).await.expect("a fresh database opens")
+            Db::open_postgres(&options, schema, Opening::Make).await.expect("a fresh database opens")
         };
         let data = open(Schema::Data).await;
         let keys = open(Schema::Keys).await;
@@ -68,7 +68,7 @@ impl TestHouse {
         let entropy = Arc::new(SeededEntropy::new(1));
         let source = RootSource::KeyFile(dir.path().join("root.key"));
         source.create(&*entropy).expect("a root key file");
-        let keys = KeyStore::open(keys, source, clock.clone(), &*entropy).await.expect("the key store opens");
+        let keys = KeyStore::make(keys, source, clock.clone(), &*entropy).await.expect("the key store opens");
         Self { store: Store { db: data, keys }, clock, entropy, database, dir, postgres }
     }
 

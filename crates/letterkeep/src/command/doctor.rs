@@ -4,9 +4,9 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::ExitCode;
 
-use letterkeep_model::Id;
+use letterkeep_model::{Id, kind};
 use letterkeep_store::audit::{self, Chain};
-use letterkeep_store::queue;
+use letterkeep_store::{KeyStoreError, Schema, Tx, account, queue};
 
 use super::say;
 use crate::config::{Config, ConfigError, Database, RootKey, Tls};
@@ -78,9 +78,9 @@ async fn examine(config: &Config) -> Vec<Finding> {
     if !opens {
         return findings;
     }
-    match House::open(config).await {
+    match House::inspect(config).await {
         Ok(house) => {
-            findings.push(Good("data, key store and root key belong together and open".into()));
+            findings.push(Good("the root key opens the key store".into()));
             findings.extend(contents(&house).await.unwrap_or_else(|error| {
                 vec![Bad(format!("the database does not answer: {error}"), "restore it from a backup".into())]
             }));
@@ -147,7 +147,11 @@ fn private(_: &Path) -> Option<Finding> {
 }
 
 async fn contents(house: &House) -> anyhow::Result<Vec<Finding>> {
-    let mut findings = Vec::new();
+    let mut findings = schemas(house).await?;
+    if !findings.is_empty() {
+        findings.push(Note("what is in the databases was not examined".into()));
+        return Ok(findings);
+    }
     let mut tx = house.store.db.read().await?;
     let dead = queue::dead(&mut tx, 100).await?;
     if dead.is_empty() {
@@ -160,22 +164,104 @@ async fn contents(house: &House) -> anyhow::Result<Vec<Finding>> {
             job.job_id, job.kind, job.attempts
         )));
     }
-    let mut after = Id::NIL;
-    let mut accounts = 0;
-    loop {
-        let page = house.store.keys.accounts(after, 200).await?;
-        let Some(last) = page.last() else { break };
-        after = *last;
+    findings.extend(keys_of_accounts(house, &mut tx).await?);
+    findings.extend(audit_logs(&mut tx).await?);
+    Ok(findings)
+}
+
+/// What keeps this version from reading the databases as they are; nothing if all is well.
+async fn schemas(house: &House) -> anyhow::Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    for (name, db, schema) in
+        [("database", &house.store.db, Schema::Data), ("key store", house.store.keys.db(), Schema::Keys)]
+    {
+        let state = db.schema_state(schema).await?;
+        if !state.unknown.is_empty() {
+            findings.push(Bad(
+                format!("the {name} was changed by a newer version of Letterkeep (migrations {:?})", state.unknown),
+                "run that version, or restore a backup from before it".into(),
+            ));
+        }
+        if !state.pending.is_empty() {
+            findings.push(Note(format!(
+                "migrations {:?} of the {name} are pending: the next start runs them; make a backup before",
+                state.pending
+            )));
+        }
+    }
+    Ok(findings)
+}
+
+/// Whether data and key store know the same accounts.
+async fn keys_of_accounts(house: &House, tx: &mut Tx) -> anyhow::Result<Vec<Finding>> {
+    const RESTORE_KEYS: &str = "restore the key store from the backup that belongs to this data";
+    let (mut findings, mut accounts, mut after) = (Vec::new(), 0, Id::NIL);
+    while let Some(page) = next(account::ids(tx, after, PAGE).await?, &mut after) {
         for account in page {
             accounts += 1;
-            if let Chain::BrokenAt(seq) = audit::verify(&mut tx, account).await? {
-                findings.push(Bad(
-                    format!("the audit log of {account} does not fit together from entry {seq} on: it was changed"),
-                    "compare it with a backup; find out who could write to the database".into(),
-                ));
+            match house.store.keys.keyring(account).await {
+                Ok(_) => {}
+                Err(KeyStoreError::NoKeys) => findings.push(Bad(
+                    format!("the key store holds no keys of {account}: nobody can read its data"),
+                    RESTORE_KEYS.into(),
+                )),
+                Err(error) => findings.push(Bad(format!("the keys of {account}: {error}"), RESTORE_KEYS.into())),
             }
         }
     }
-    findings.push(Good(format!("the audit logs of {accounts} accounts were recomputed")));
+    let mut strangers = 0;
+    after = Id::NIL;
+    while let Some(page) = next(house.store.keys.accounts(after, PAGE).await?, &mut after) {
+        for account in page {
+            strangers += i64::from(account::find(tx, account).await?.is_none());
+        }
+    }
+    if strangers > 0 && accounts == 0 {
+        findings.push(Bad(
+            format!("the database holds no account, but the key store holds keys of {strangers}"),
+            "restore the database from its backup; only if nobody has ever finished a sign-up, all is well".into(),
+        ));
+    } else if strangers > 0 {
+        findings.push(Note(format!(
+            "the key store holds keys of {strangers} accounts that the database does not know: a sign-up was cut \
+             short, or the database is an older copy"
+        )));
+    }
+    if findings.is_empty() {
+        findings.push(Good(format!("the key store opens the data of every account ({accounts})")));
+    }
     Ok(findings)
+}
+
+async fn audit_logs(tx: &mut Tx) -> anyhow::Result<Vec<Finding>> {
+    let (mut findings, mut accounts, mut after) = (Vec::new(), 0, Id::NIL);
+    findings.extend(audit_log(tx, Id::NIL, "the installation").await?);
+    while let Some(page) = next(audit::chains(tx, after, PAGE).await?, &mut after) {
+        for account in page {
+            accounts += 1;
+            findings.extend(audit_log(tx, account, &account.to_string()).await?);
+        }
+    }
+    let whose = if accounts == 1 { "1 account".to_owned() } else { format!("{accounts} accounts") };
+    findings.push(Good(format!("the audit logs of {whose} and of the installation were recomputed")));
+    Ok(findings)
+}
+
+async fn audit_log(tx: &mut Tx, account: Id<kind::Account>, name: &str) -> anyhow::Result<Option<Finding>> {
+    Ok(match audit::verify(tx, account).await? {
+        Chain::Whole(_) => None,
+        Chain::BrokenAt(seq) => Some(Bad(
+            format!("the audit log of {name} does not fit together from entry {seq} on: it was changed"),
+            "compare it with a backup; find out who could write to the database".into(),
+        )),
+    })
+}
+
+/// How many accounts are looked at in one step.
+const PAGE: i64 = 200;
+
+/// A page that is not empty, with `after` moved to its end.
+fn next(page: Vec<Id<kind::Account>>, after: &mut Id<kind::Account>) -> Option<Vec<Id<kind::Account>>> {
+    *after = *page.last()?;
+    Some(page)
 }
