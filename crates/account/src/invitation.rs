@@ -5,12 +5,14 @@ use std::time::Duration;
 use letterkeep_model::{Ctx, EmailAddress, Id, Locale, Role, Timestamp, kind};
 use letterkeep_store::invitation::InvitationRow;
 use letterkeep_store::sealed::column;
-use letterkeep_store::{Error, Store, Tx, account, invitation};
+use letterkeep_store::user::UserRow;
+use letterkeep_store::{Error, Store, Tx, account, invitation, user};
 use letterkeep_vault::{Keyring, Password, Token};
 use serde_json::json;
 
 use crate::sign_up::{self, Joining, SignUpError, Started};
-use crate::{Client, Fault, Passwords, UserName, audit};
+use crate::user::UserState;
+use crate::{Action, Client, Fault, Passwords, UserName, allows, audit};
 
 /// How long an invitation can be accepted.
 pub const VALID: Duration = Duration::from_hours(7 * 24);
@@ -40,6 +42,7 @@ pub struct Invitation {
     pub role: Role,
     /// When it ends.
     pub expires_at: Timestamp,
+    invited_by: Id<kind::User>,
 }
 
 /// An open invitation, as the owner sees it.
@@ -123,10 +126,26 @@ pub async fn withdraw(ctx: &Ctx, tx: &mut Tx, id: Id<kind::Invitation>) -> Resul
     Ok(withdrawn)
 }
 
+/// Whether a role allows to invite.
+pub(crate) const fn may_invite(role: Role) -> bool {
+    allows(role, Action::ManageUsers)
+}
+
+/// Whether who invited could do so at this moment: an invitation is worth no more than its maker.
+fn inviter_stands(inviter: Option<&UserRow>) -> Result<bool, Error> {
+    let Some(inviter) = inviter else { return Ok(false) };
+    let role = inviter.role.parse().map_err(|_| Error::Shape("role"))?;
+    Ok(may_invite(role) && crate::user::state(&inviter.state)? == UserState::Active)
+}
+
 /// The open invitation of a link.
 pub async fn find(ctx: &Ctx, tx: &mut Tx, token: &Token) -> Result<Option<Invitation>, Error> {
     let Some(row) = invitation::find_by_token(tx, &token.hash(), ctx.now().micros()).await? else { return Ok(None) };
     let account = Id::from_uuid(row.account_id);
+    let invited_by = Id::from_uuid(row.invited_by);
+    if !inviter_stands(user::find(tx, account, invited_by).await?.as_ref())? {
+        return Ok(None);
+    }
     let Some(organisation) = account::find(tx, account).await? else { return Ok(None) };
     Ok(Some(Invitation {
         id: Id::from_uuid(row.invitation_id),
@@ -134,6 +153,7 @@ pub async fn find(ctx: &Ctx, tx: &mut Tx, token: &Token) -> Result<Option<Invita
         organisation: organisation.name,
         role: row.role.parse().map_err(|_| Error::Shape("role"))?,
         expires_at: Timestamp::from_micros(row.expires_at),
+        invited_by,
     }))
 }
 
@@ -158,7 +178,10 @@ pub async fn accept(
     let (account, role) = (invited.account, invited.role);
     let joining = Joining { account, role, user_name, email: &form.email, phc, locale: form.locale };
     let mut tx = store.db.write().await?;
-    if !invitation::accept(&mut tx, account, invited.id, ctx.now().micros()).await? {
+    // Locked: who is removed at this very moment has invited nobody any more.
+    let inviter = user::lock(&mut tx, account, invited.invited_by).await?;
+    let stands = inviter_stands(inviter.as_ref()).map_err(Fault::from)?;
+    if !stands || !invitation::accept(&mut tx, account, invited.id, ctx.now().micros()).await? {
         return Err(SignUpError::InvitationClosed);
     }
     let started = sign_up::join(ctx, &mut tx, &keyring, client, joining).await?;

@@ -3,14 +3,14 @@
 use letterkeep_model::{Ctx, EmailAddress, Id, Locale, Role, Timestamp, kind};
 use letterkeep_store::sealed::column;
 use letterkeep_store::user::UserRow;
-use letterkeep_store::{Error, Store, Tx, user};
+use letterkeep_store::{Error, Store, Tx, invitation as store_invitation, user};
 use letterkeep_vault::{Keyring, Password, Slot, Token};
 use serde_json::json;
 
 use crate::error::carries_faults;
 use crate::passwords::Stopped;
 use crate::recognise::{self, Claim, FactorError, LogInError};
-use crate::{Client, Fault, Passwords, PolicyError, Stage, audit, session};
+use crate::{Client, Fault, Passwords, PolicyError, Stage, audit, invitation, session};
 
 /// How far a person is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,27 +116,40 @@ pub async fn find(
     user::find(tx, ctx.account, user).await?.map(|row| summary(keyring, row)).transpose()
 }
 
-/// Gives a person another role. Their sessions follow at once.
+/// Gives a person another role. Their sessions follow at once; if they may not invite any more, their open invitations
+/// are taken back.
 pub async fn change_role(ctx: &Ctx, tx: &mut Tx, user: Id<kind::User>, role: Role) -> Result<(), UserError> {
     if role != Role::Owner {
         keep_an_owner(ctx, tx, user).await?;
     }
     let old = user::lock(tx, ctx.account, user).await?.ok_or(UserError::NotFound)?;
     user::set_role(tx, ctx.account, user, role.name(), ctx.now().micros()).await?;
-    let detail = json!({ "from": old.role, "to": role });
+    let withdrawn =
+        if invitation::may_invite(role) { 0 } else { store_invitation::withdraw_of(tx, ctx.account, user).await? };
+    let detail = json!({ "from": old.role, "to": role, "invitations_withdrawn": withdrawn });
     audit::append(ctx, tx, "user.change_role", &user.to_string(), &detail).await?;
     Ok(())
 }
 
-/// Keeps a person from logging in, ends their sessions and forgets their browsers.
+/// Keeps a person from logging in, ends their sessions, forgets their browsers and takes their open invitations back.
+/// Somebody whose sign-up is not finished is removed instead: enabled again, they would be let in without a factor.
 pub async fn disable(ctx: &Ctx, tx: &mut Tx, user: Id<kind::User>) -> Result<(), UserError> {
     keep_an_owner(ctx, tx, user).await?;
-    if !user::set_state(tx, ctx.account, user, "active", "disabled", ctx.now().micros()).await? {
+    let row = user::lock(tx, ctx.account, user).await?.ok_or(UserError::NotFound)?;
+    let unfinished = state(&row.state)? == UserState::Pending;
+    let disabled = if unfinished {
+        user::delete_unfinished(tx, ctx.account, user, i64::MAX).await?.is_some()
+    } else {
+        user::set_state(tx, ctx.account, user, "active", "disabled", ctx.now().micros()).await?
+    };
+    if !disabled {
         return Err(UserError::NotFound);
     }
     letterkeep_store::session::revoke_others(tx, ctx.account, user, &[]).await?;
     letterkeep_store::session::remove_other_devices(tx, ctx.account, user, Id::NIL).await?;
-    audit::append(ctx, tx, "user.disable", &user.to_string(), &json!({})).await?;
+    let withdrawn = store_invitation::withdraw_of(tx, ctx.account, user).await?;
+    let detail = json!({ "unfinished": unfinished, "invitations_withdrawn": withdrawn });
+    audit::append(ctx, tx, "user.disable", &user.to_string(), &detail).await?;
     Ok(())
 }
 
@@ -215,15 +228,19 @@ fn summary(keyring: &Keyring, row: UserRow) -> Result<UserSummary, Fault> {
         email: open_email(keyring, &column::USER_EMAIL.slot(&row.user_id), row.email.as_deref())?,
         user_name: row.user_name,
         role: row.role.parse().map_err(|_| Error::Shape("role"))?,
-        state: match row.state.as_str() {
-            "pending_factor" | "pending_codes" => UserState::Pending,
-            "active" => UserState::Active,
-            "disabled" => UserState::Disabled,
-            _ => return Err(Error::Shape("user state").into()),
-        },
+        state: state(&row.state)?,
         locale: row.locale.parse().map_err(|_| Error::Shape("locale"))?,
         created_at: Timestamp::from_micros(row.created_at),
     })
+}
+
+pub(crate) fn state(stored: &str) -> Result<UserState, Error> {
+    match stored {
+        "pending_factor" | "pending_codes" => Ok(UserState::Pending),
+        "active" => Ok(UserState::Active),
+        "disabled" => Ok(UserState::Disabled),
+        _ => Err(Error::Shape("user state")),
+    }
 }
 
 /// Opens a sealed address.

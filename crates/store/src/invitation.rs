@@ -16,6 +16,7 @@ statements! {
     ACCEPT = "UPDATE invitation SET accepted_at = $3
         WHERE account_id = $1 AND invitation_id = $2 AND accepted_at IS NULL AND expires_at > $3";
     WITHDRAW = "DELETE FROM invitation WHERE account_id = $1 AND invitation_id = $2 AND accepted_at IS NULL";
+    WITHDRAW_OF = "DELETE FROM invitation WHERE account_id = $1 AND invited_by = $2 AND accepted_at IS NULL";
     STALE = "DELETE FROM invitation WHERE expires_at < $1";
 }
 
@@ -85,6 +86,11 @@ pub async fn withdraw(
     invitation: Id<kind::Invitation>,
 ) -> Result<bool, Error> {
     Ok(exec!(tx, WITHDRAW, account.uuid(), invitation.uuid())? == 1)
+}
+
+/// Takes back every open invitation that somebody made; yields how many.
+pub async fn withdraw_of(tx: &mut Tx, account: Id<kind::Account>, inviter: Id<kind::User>) -> Result<u64, Error> {
+    exec!(tx, WITHDRAW_OF, account.uuid(), inviter.uuid())
 }
 
 /// Removes invitations that ended before `before`.

@@ -2,11 +2,12 @@ use std::time::Duration;
 
 use letterkeep_account::invitation::{self, Accept};
 use letterkeep_account::organisation::{self, Organisation, OrganisationError};
-use letterkeep_account::sign_up::SignUpError;
+use letterkeep_account::sign_up::{self, SignUpError};
 use letterkeep_account::user::{self, UserError, UserState};
 use letterkeep_account::{audit, sweep};
 use letterkeep_model::{EmailAddress, Id, Locale, Role};
 use letterkeep_store::audit::Chain;
+use letterkeep_store::user as rows;
 use letterkeep_testkit::{TestHouse, for_each_database};
 use letterkeep_vault::Token;
 
@@ -159,6 +160,86 @@ async fn a_disabled_person_is_out_until_enabled_and_other_accounts_are_out_of_re
         user::enable(&own, &mut tx, person.user).await.unwrap();
         tx.commit().await.unwrap();
         person.log_in(house, &passwords, &client).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn invitations_end_with_the_right_of_who_made_them() {
+    for_each_database(async |house| {
+        let owner = sign_up(house, &passwords(), "erika").await;
+        let own = owner.ctx(house).await;
+        let second = accept(house, &invite(house, &owner, Role::Owner).await, "otto").await.unwrap();
+        let kept = invite(house, &owner, Role::Viewer).await;
+
+        // Demoted: what they made is gone, and being an owner again does not bring it back.
+        let made = invite(house, &second, Role::Owner).await;
+        for role in [Role::Manager, Role::Owner] {
+            let mut tx = house.store.db.write().await.unwrap();
+            user::change_role(&own, &mut tx, second.user, role).await.unwrap();
+            tx.commit().await.unwrap();
+            assert!(matches!(accept(house, &made, "spy").await, Err(SignUpError::InvitationClosed)), "{role}");
+        }
+
+        // Past the function that withdraws: the invitation stands in the table, and its maker does not count any more.
+        let made = invite(house, &second, Role::Owner).await;
+        for (role, state) in [("manager", "active"), ("owner", "disabled")] {
+            let mut tx = house.store.db.write().await.unwrap();
+            rows::set_role(&mut tx, owner.account, second.user, role, 0).await.unwrap();
+            rows::set_state(&mut tx, owner.account, second.user, "active", state, 0).await.unwrap();
+            assert!(invitation::find(&house.public(), &mut tx, &made).await.unwrap().is_none());
+            tx.commit().await.unwrap();
+            assert!(matches!(accept(house, &made, "spy").await, Err(SignUpError::InvitationClosed)), "{role} {state}");
+        }
+
+        let mut tx = house.store.db.write().await.unwrap();
+        user::enable(&own, &mut tx, second.user).await.unwrap();
+        user::disable(&own, &mut tx, second.user).await.unwrap();
+        user::enable(&own, &mut tx, second.user).await.unwrap();
+        tx.commit().await.unwrap();
+        assert!(matches!(accept(house, &made, "spy").await, Err(SignUpError::InvitationClosed)), "withdrawn for good");
+        // Positive control: the other owner's invitation was left alone.
+        assert!(accept(house, &kept, "max").await.is_ok());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_unfinished_sign_up_can_be_ended_by_the_owner() {
+    for_each_database(async |house| {
+        let passwords = passwords();
+        let owner = sign_up(house, &passwords, "erika").await;
+        let own = owner.ctx(house).await;
+        for proven in [false, true] {
+            let token = invite(house, &owner, Role::Manager).await;
+            let (ctx, client) = (house.public(), browser(HOME, None));
+            let form = Accept {
+                user_name: "otto".into(),
+                email: EmailAddress::parse("otto@example.de").unwrap(),
+                password: password(PASSWORD),
+                locale: Locale::En,
+            };
+            let begun = invitation::accept(&ctx, &house.store, &passwords, &client, &token, form).await.unwrap();
+            let code = next_code(house, &begun.setup.secret);
+            let mut session = begun.session;
+            if proven {
+                session = sign_up::prove_factor(&ctx, &house.store, &client, &session, &code).await.unwrap().session;
+            }
+            assert!(look_up(house, &session).await.is_some());
+            let mut tx = house.store.db.write().await.unwrap();
+            user::disable(&own, &mut tx, begun.user).await.unwrap();
+            // There is nobody left who could be enabled without a factor.
+            assert!(matches!(user::enable(&own, &mut tx, begun.user).await, Err(UserError::NotFound)));
+            tx.commit().await.unwrap();
+            assert!(look_up(house, &session).await.is_none());
+            let late = sign_up::prove_factor(&ctx, &house.store, &client, &session, &code).await;
+            assert!(late.is_err(), "the sign-up has ended");
+            let keyring = house.store.keys.keyring(owner.account).await.unwrap();
+            let mut tx = house.store.db.read().await.unwrap();
+            assert_eq!(user::list(&own, &mut tx, &keyring).await.unwrap().len(), 1);
+        }
+        // The name is free again, and the owner's account unharmed.
+        assert!(accept(house, &invite(house, &owner, Role::Viewer).await, "otto").await.is_ok());
     })
     .await;
 }

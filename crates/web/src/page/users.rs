@@ -223,7 +223,8 @@ fn person_page(visit: &Visit, person: &UserSummary, form: &Fields) -> Page {
                             button class="button" type="submit" { (t!(visit, "user-enable")) }
                         }
                     }
-                    _ => a class="button button-danger" href={ "/users/" (person.id) "/disable" } { (t!(visit, "user-disable")) },
+                    UserState::Pending => a class="button button-danger" href={ "/users/" (person.id) "/disable" } { (t!(visit, "user-remove")) },
+                    UserState::Active => a class="button button-danger" href={ "/users/" (person.id) "/disable" } { (t!(visit, "user-disable")) },
                 }
             }
         }
@@ -270,15 +271,23 @@ async fn change_role(Path(id): Path<String>, Posted { visit, mut tx, form }: Pos
 
 async fn ask_disable(Desk { visit, mut tx }: Desk, Path(id): Path<String>) -> Result<Page, Problem> {
     let person = find(&visit, &mut tx, &id).await?;
+    let name = person.user_name.as_str();
+    let (title, text, button) = if person.state == UserState::Pending {
+        let text = t!(visit, "user-remove-text", name = name);
+        (t!(visit, "user-remove-title", name = name), text, t!(visit, "user-remove"))
+    } else {
+        let text = t!(visit, "user-disable-text", name = name);
+        (t!(visit, "user-disable-title", name = name), text, t!(visit, "user-disable"))
+    };
     let what = Confirm {
         action: &format!("/users/{}/disable", person.id),
-        consequence: html! { p { (t!(visit, "user-disable-text", name = person.user_name.as_str())) } },
-        button: &t!(visit, "user-disable"),
+        consequence: html! { p { (text) } },
+        button: &button,
         typed: None,
         back: &format!("/users/{}", person.id),
         fields: &Fields::new(),
     };
-    Ok(Page::new(&visit.frame, &t!(visit, "user-disable-title", name = person.user_name.as_str()))
+    Ok(Page::new(&visit.frame, &title)
         .crumb("/users", t!(visit, "nav-users"))
         .section(Section::Users)
         .body(&confirm(&visit.frame, &what)))
