@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::recognise::{self, Proof, Secret};
 use crate::sign_up::{FactorSetup, new_codes};
 use crate::throttle;
-use crate::{Session, audit};
+use crate::{Session, audit, session as sessions};
 
 pub use crate::recognise::FactorError;
 
@@ -32,7 +32,8 @@ pub async fn begin_replacement(ctx: &Ctx, store: &Store, session: &Session) -> R
     Ok(FactorSetup::new(secret, &session.user_name))
 }
 
-/// Proves the new secret with a code, puts it in the place of the present one and ends all other sessions.
+/// Proves the new secret with a code, puts it in the place of the present one, ends all other sessions and forgets
+/// all other browsers.
 pub async fn finish_replacement(ctx: &Ctx, store: &Store, session: &Session, code: &str) -> Result<(), FactorError> {
     demand_fresh(ctx, session)?;
     let (account, user, id) = (session.account, session.user, session.user.uuid());
@@ -49,7 +50,7 @@ pub async fn finish_replacement(ctx: &Ctx, store: &Store, session: &Session, cod
     if !user::replace_factor(&mut tx, account, user, &sealed, version, step, now).await? {
         return Err(FactorError::Refused);
     }
-    letterkeep_store::session::revoke_others(&mut tx, account, user, &session.hash).await?;
+    sessions::revoke_all_but(&mut tx, session).await?;
     throttle::clear(&mut tx, &system, &[recognise::factor_counter(session)]).await?;
     audit::append_for(ctx, &mut tx, session, "factor.replace", &json!({})).await?;
     tx.commit().await?;

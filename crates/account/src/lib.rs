@@ -7,6 +7,8 @@
 //! - A one-time code and a recovery code count once; one SQL statement decides.
 //! - Attempts are counted before they are judged. A browser that has completed a log-in has a budget of its own, so
 //!   that nobody else's failures lock its owner out ([`Client`]).
+//! - Wrong recovery codes never count against the app's codes. A known browser from which a hundred wrong codes came in
+//!   a row, or whose session was ended from elsewhere, is not known any more.
 //! - A session's token is stored hashed and is new at each stage; role and state are read with every look-up.
 //! - Every change of state appends to the audit log, in the transaction of the change.
 //!

@@ -5,7 +5,7 @@ use letterkeep_store::{Store, Tx};
 use letterkeep_vault::{Password, Token};
 use serde_json::json;
 
-use crate::recognise::{self, Proof, Secret, ids};
+use crate::recognise::{self, Proof, ids};
 use crate::session::{self, LoggedIn, Opening, Session};
 use crate::throttle;
 use crate::{Client, Passwords, Stage, UserName, audit};
@@ -46,8 +46,8 @@ pub async fn prove_factor(
     token: &Token,
     code: &str,
 ) -> Result<LoggedIn, FactorError> {
+    let (old, proof, mut tx) = prove(ctx, store, client, token, Stage::Factor, code).await?;
     let system = store.keys.system().await?;
-    let (old, proof, mut tx) = prove(ctx, store, token, Stage::Factor, code).await?;
     let done = session::complete(ctx, &mut tx, &system, client, &old).await?.ok_or(FactorError::NoSession)?;
     let factor = match proof {
         Proof::Step(_) => "totp",
@@ -69,7 +69,7 @@ pub async fn step_up(
     code: &str,
 ) -> Result<Token, FactorError> {
     let system = store.keys.system().await?;
-    let (old, _, mut tx) = prove(ctx, store, token, Stage::Full, code).await?;
+    let (old, _, mut tx) = prove(ctx, store, client, token, Stage::Full, code).await?;
     let token = session::renew(ctx, &mut tx, &old, client, Some(ctx.now())).await?.ok_or(FactorError::NoSession)?;
     throttle::clear(&mut tx, &system, &[recognise::factor_counter(&old)]).await?;
     audit::append_for(ctx, &mut tx, &old, "log_in.step_up", &json!({})).await?;
@@ -82,16 +82,24 @@ pub async fn step_up(
 async fn prove(
     ctx: &Ctx,
     store: &Store,
+    client: &Client,
     token: &Token,
     stage: Stage,
     code: &str,
 ) -> Result<(Session, Proof, Tx), FactorError> {
     let session = recognise::session_at(ctx, store, token, stage).await?;
-    let proof = recognise::judge_code(ctx, store, &session, Secret::Present, code).await?;
+    let proof = recognise::judge_factor(ctx, store, client, &session, code).await?;
+    let system = store.keys.system().await?;
     let mut tx = store.db.write().await?;
     if !recognise::use_up(ctx, &mut tx, &session, &proof).await? {
         drop(tx);
-        return Err(recognise::refuse_code(ctx, store, &session).await?);
+        return Err(recognise::refuse_code(ctx, store, &session, Some(&proof)).await?);
+    }
+    if let Proof::Recovery(_) = proof {
+        throttle::clear(&mut tx, &system, &[recognise::recovery_counter(&session, client)]).await?;
+    }
+    if let Some(device) = session.device {
+        letterkeep_store::session::clear_device_failures(&mut tx, session.account, session.user, device).await?;
     }
     Ok((session, proof, tx))
 }

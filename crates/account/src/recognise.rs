@@ -1,5 +1,7 @@
 //! The one place where passwords and codes are judged. Every path to a session leads through here.
 
+use std::net::IpAddr;
+
 use letterkeep_model::{Ctx, Id, Timestamp, kind};
 use letterkeep_store::sealed::column;
 use letterkeep_store::user::{self, FactorRow, UserRow};
@@ -12,7 +14,8 @@ use crate::passwords::Stopped;
 use crate::throttle::{self, Attempt, Counter};
 use crate::{Client, Fault, Passwords, Session, Stage, audit};
 
-/// NIST SP 800-63B-4: at most a hundred wrong codes in a row. After that, codes count only from known browsers.
+/// NIST SP 800-63B-4: at most a hundred wrong codes in a row. After that, codes count only from known browsers; a known
+/// browser from which so many came is not known any more.
 const MOST_FACTOR_FAILURES: i64 = 100;
 
 /// Why a password does not lead on.
@@ -216,7 +219,26 @@ pub(crate) enum Secret {
     Pending,
 }
 
-/// Judges a code for the person of a session.
+/// Judges a recovery code, or a code of the app, against the present factor of the person of a session.
+pub(crate) async fn judge_factor(
+    ctx: &Ctx,
+    store: &Store,
+    client: &Client,
+    session: &Session,
+    code: &str,
+) -> Result<Proof, FactorError> {
+    let Some(recovery) = RecoveryCode::parse(code) else {
+        return judge_code(ctx, store, session, Secret::Present, code).await;
+    };
+    // A recovery code has 120 random bits: guessing is hopeless. It is counted by itself, so that its way in stays open
+    // when codes of the app are throttled, and the other way round.
+    match throttle::count(ctx, store, &[recovery_counter(session, client)]).await? {
+        Attempt::Counted(_) => Ok(Proof::Recovery(recovery.hash())),
+        Attempt::Paused(until) => Err(FactorError::Throttled { until }),
+    }
+}
+
+/// Judges a code of the app for the person of a session.
 pub(crate) async fn judge_code(
     ctx: &Ctx,
     store: &Store,
@@ -224,12 +246,6 @@ pub(crate) async fn judge_code(
     secret: Secret,
     code: &str,
 ) -> Result<Proof, FactorError> {
-    // A recovery code has 120 random bits: guessing is hopeless, so its way out stays open when codes are throttled.
-    if secret == Secret::Present
-        && let Some(recovery) = RecoveryCode::parse(code)
-    {
-        return Ok(Proof::Recovery(recovery.hash()));
-    }
     let counter = factor_counter(session);
     match throttle::count(ctx, store, &[counter]).await? {
         Attempt::Counted(_) => {}
@@ -252,7 +268,16 @@ pub(crate) async fn judge_code(
     };
     match step {
         Some(step) => Ok(Proof::Step(step)),
-        None => Err(refuse_code(ctx, store, session).await?),
+        None => Err(refuse_code(ctx, store, session, None).await?),
+    }
+}
+
+/// What recovery codes in a session are counted by.
+pub(crate) fn recovery_counter(session: &Session, client: &Client) -> Counter<'static> {
+    let unknown = || IpAddr::from([0, 0, 0, 0]);
+    match session.device {
+        Some(device) => Counter::RecoveryDevice(device),
+        None => Counter::RecoveryNetwork(session.user, client.network().unwrap_or_else(unknown)),
     }
 }
 
@@ -281,11 +306,26 @@ pub(crate) async fn open_secret(
     Ok(TotpSecret::from_bytes(&opened))
 }
 
-/// Counts and records a wrong code; yields the error to return.
-pub(crate) async fn refuse_code(ctx: &Ctx, store: &Store, session: &Session) -> Result<FactorError, Fault> {
+/// Counts and records a wrong code; yields the error to return. A wrong recovery code says nothing about the app's.
+pub(crate) async fn refuse_code(
+    ctx: &Ctx,
+    store: &Store,
+    session: &Session,
+    proof: Option<&Proof>,
+) -> Result<FactorError, Fault> {
+    let (account, user) = (session.account, session.user);
     let mut tx = store.db.write().await?;
-    if session.device.is_none() {
-        user::count_factor_failure(&mut tx, session.account, session.user).await?;
+    match session.device {
+        _ if matches!(proof, Some(Proof::Recovery(_))) => {}
+        None => user::count_factor_failure(&mut tx, account, user).await?,
+        Some(device) => {
+            let failures = session::count_device_failure(&mut tx, account, user, device).await?;
+            if failures >= MOST_FACTOR_FAILURES && session::remove_device(&mut tx, account, user, device).await? {
+                let detail = serde_json::json!({ "user": user, "wrong_codes": failures });
+                let object = device.to_string();
+                audit::append(&ctx.as_system(account), &mut tx, "device.forget", &object, &detail).await?;
+            }
+        }
     }
     let detail = serde_json::json!({});
     audit::append_refusal(ctx, &mut tx, session.account, Some(session.user), "factor.refuse", &detail).await?;

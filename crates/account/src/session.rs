@@ -185,22 +185,75 @@ pub async fn list(ctx: &Ctx, tx: &mut Tx, user: Id<kind::User>) -> Result<Vec<Se
         .collect())
 }
 
-/// Ends one session of a person of the context's account; `false` if they have no such session. It is refused from the
-/// next request on.
-pub async fn revoke(ctx: &Ctx, tx: &mut Tx, user: Id<kind::User>, session: Id<kind::Session>) -> Result<bool, Error> {
-    let revoked = session::revoke(tx, ctx.account, user, session).await?;
-    if revoked {
-        audit::append(ctx, tx, "session.revoke", &session.to_string(), &serde_json::json!({ "user": user })).await?;
+/// Ends another session of the person whose session `own` is; `false` if they have no such session. It is refused from
+/// the next request on. Whoever ends a session from elsewhere does not trust its browser any more: it is forgotten too,
+/// unless it is the one that they sit at.
+pub async fn revoke(ctx: &Ctx, tx: &mut Tx, own: &Session, session: Id<kind::Session>) -> Result<bool, Error> {
+    let Some(device) = session::revoke(tx, own.account, own.user, session).await? else { return Ok(false) };
+    if let Some(device) = device.map(Id::from_uuid)
+        && own.device != Some(device)
+    {
+        session::remove_device(tx, own.account, own.user, device).await?;
     }
-    Ok(revoked)
+    let detail = serde_json::json!({ "user": own.user });
+    audit::append(ctx, tx, "session.revoke", &session.to_string(), &detail).await?;
+    Ok(true)
 }
 
-/// Ends all sessions of the person but this one; yields how many.
+/// Ends all sessions of the person but this one, and forgets all other browsers; yields how many sessions.
 pub async fn revoke_others(ctx: &Ctx, tx: &mut Tx, kept: &Session) -> Result<u64, Error> {
-    let count = session::revoke_others(tx, kept.account, kept.user, &kept.hash).await?;
+    let count = revoke_all_but(tx, kept).await?;
     let detail = serde_json::json!({ "count": count });
     audit::append_for(ctx, tx, kept, "session.revoke_others", &detail).await?;
     Ok(count)
+}
+
+/// Ends all other sessions of the person, and forgets all other browsers.
+pub(crate) async fn revoke_all_but(tx: &mut Tx, kept: &Session) -> Result<u64, Error> {
+    session::remove_other_devices(tx, kept.account, kept.user, kept.device.unwrap_or(Id::NIL)).await?;
+    session::revoke_others(tx, kept.account, kept.user, &kept.hash).await
+}
+
+/// A browser that is known because somebody has completed a log-in on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownBrowser {
+    /// Its name.
+    pub id: Id<kind::Device>,
+    /// The browser, for example `Firefox on Linux`.
+    pub client: String,
+    /// When it became known.
+    pub created_at: Timestamp,
+    /// When a log-in on it was completed last.
+    pub seen_at: Timestamp,
+}
+
+/// The person's known browsers, the latest used first.
+pub async fn known_browsers(ctx: &Ctx, tx: &mut Tx, user: Id<kind::User>) -> Result<Vec<KnownBrowser>, Error> {
+    let rows = session::list_devices(tx, ctx.account, user).await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| KnownBrowser {
+            id: Id::from_uuid(row.device_id),
+            client: row.client,
+            created_at: Timestamp::from_micros(row.created_at),
+            seen_at: Timestamp::from_micros(row.seen_at),
+        })
+        .collect())
+}
+
+/// Forgets a known browser of a person of the context's account; `false` if they have no such browser. Its sessions go
+/// on; what is proven there next counts as from an unknown one.
+pub async fn forget_browser(
+    ctx: &Ctx,
+    tx: &mut Tx,
+    user: Id<kind::User>,
+    browser: Id<kind::Device>,
+) -> Result<bool, Error> {
+    let forgotten = session::remove_device(tx, ctx.account, user, browser).await?;
+    if forgotten {
+        audit::append(ctx, tx, "device.forget", &browser.to_string(), &serde_json::json!({ "user": user })).await?;
+    }
+    Ok(forgotten)
 }
 
 /// Ends the session of a cookie, at whatever stage; nothing happens if there is none.

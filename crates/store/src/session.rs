@@ -8,9 +8,11 @@ use crate::{Error, Tx};
 statements! {
     INSERT = "INSERT INTO session (session_hash, session_id, account_id, user_id, device_id, stage, client, factor_at,
         created_at, seen_at, idle_until, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
-    FIND = "SELECT s.session_hash, s.session_id, s.account_id, s.user_id, s.device_id, s.stage, s.client, s.factor_at,
+    // The browser counts only as long as it is known.
+    FIND = "SELECT s.session_hash, s.session_id, s.account_id, s.user_id, d.device_id, s.stage, s.client, s.factor_at,
         s.created_at, s.seen_at, s.idle_until, s.expires_at, u.user_name, u.role, u.locale, u.state
         FROM session s JOIN app_user u ON u.account_id = s.account_id AND u.user_id = s.user_id
+        LEFT JOIN device d ON d.account_id = s.account_id AND d.device_id = s.device_id AND d.user_id = s.user_id
         WHERE s.session_hash = $1 AND s.idle_until > $2 AND s.expires_at > $2";
     TAKE = "DELETE FROM session WHERE session_hash = $1";
     TOUCH = "UPDATE session SET seen_at = $2, idle_until = $3 WHERE session_hash = $1 AND seen_at < $2";
@@ -19,7 +21,7 @@ statements! {
         FROM session s JOIN app_user u ON u.account_id = s.account_id AND u.user_id = s.user_id
         WHERE s.account_id = $1 AND s.user_id = $2 AND s.idle_until > $3 AND s.expires_at > $3 AND s.stage = 'full'
         ORDER BY s.seen_at DESC LIMIT 200";
-    REVOKE = "DELETE FROM session WHERE account_id = $1 AND user_id = $2 AND session_id = $3";
+    REVOKE = "DELETE FROM session WHERE account_id = $1 AND user_id = $2 AND session_id = $3 RETURNING device_id";
     REVOKE_OTHERS = "DELETE FROM session WHERE account_id = $1 AND user_id = $2 AND session_hash <> $3";
     EXPIRED = "DELETE FROM session WHERE idle_until <= $1 OR expires_at <= $1";
 
@@ -28,6 +30,12 @@ statements! {
     DEVICE_FIND = "SELECT device_id FROM device WHERE token_hash = $1 AND account_id = $2 AND user_id = $3";
     DEVICE_RENEW = "UPDATE device SET token_hash = $4, client = $5, seen_at = $6
         WHERE account_id = $1 AND user_id = $2 AND device_id = $3";
+    DEVICES_OF_USER = "SELECT device_id, client, created_at, seen_at FROM device
+        WHERE account_id = $1 AND user_id = $2 ORDER BY seen_at DESC, device_id LIMIT 200";
+    DEVICE_FAIL = "UPDATE device SET failures = failures + 1
+        WHERE account_id = $1 AND user_id = $2 AND device_id = $3 RETURNING failures";
+    DEVICE_SUCCEED = "UPDATE device SET failures = 0 WHERE account_id = $1 AND user_id = $2 AND device_id = $3";
+    DEVICE_DELETE = "DELETE FROM device WHERE account_id = $1 AND user_id = $2 AND device_id = $3";
     DEVICES_DELETE = "DELETE FROM device WHERE account_id = $1 AND user_id = $2 AND device_id <> $3";
     DEVICES_STALE = "DELETE FROM device WHERE seen_at < $1";
 }
@@ -43,7 +51,7 @@ pub struct SessionRow {
     pub account_id: Uuid,
     /// The person.
     pub user_id: Uuid,
-    /// The known browser it was opened with.
+    /// The browser it was opened with, while that is known.
     pub device_id: Option<Uuid>,
     /// How far the log-in has come.
     pub stage: String,
@@ -145,14 +153,15 @@ pub async fn list(
     all!(tx, OF_USER => SessionRow, account.uuid(), user.uuid(), now)
 }
 
-/// Ends one session of the person; `false` if they have no such session.
+/// Ends one session of the person; `None` if they have no such session. Yields the browser it was opened with.
 pub async fn revoke(
     tx: &mut Tx,
     account: Id<kind::Account>,
     user: Id<kind::User>,
     session: Id<kind::Session>,
-) -> Result<bool, Error> {
-    Ok(exec!(tx, REVOKE, account.uuid(), user.uuid(), session.uuid())? == 1)
+) -> Result<Option<Option<Uuid>>, Error> {
+    let ended = optional!(tx, REVOKE => (Option<Uuid>,), account.uuid(), user.uuid(), session.uuid())?;
+    Ok(ended.map(|(device,)| device))
 }
 
 /// Ends all sessions of the person but the one with this hash (pass `&[]` to end all); yields how many.
@@ -205,6 +214,60 @@ pub async fn renew_device(
     now: i64,
 ) -> Result<bool, Error> {
     Ok(exec!(tx, DEVICE_RENEW, account.uuid(), user.uuid(), device.uuid(), &hash[..], client, now)? == 1)
+}
+
+/// A browser that has completed a log-in, as stored.
+#[derive(Clone, sqlx::FromRow)]
+pub struct DeviceRow {
+    /// Its id.
+    pub device_id: Uuid,
+    /// Its name.
+    pub client: String,
+    /// When it completed its first log-in, microseconds UTC.
+    pub created_at: i64,
+    /// When it completed its latest log-in, microseconds UTC.
+    pub seen_at: i64,
+}
+
+/// The browsers that the person has completed a log-in on, the latest first, at most 200.
+pub async fn list_devices(
+    tx: &mut Tx,
+    account: Id<kind::Account>,
+    user: Id<kind::User>,
+) -> Result<Vec<DeviceRow>, Error> {
+    all!(tx, DEVICES_OF_USER => DeviceRow, account.uuid(), user.uuid())
+}
+
+/// Counts a wrong code from a known browser; yields how many there were in a row, 0 if it is not known.
+pub async fn count_device_failure(
+    tx: &mut Tx,
+    account: Id<kind::Account>,
+    user: Id<kind::User>,
+    device: Id<kind::Device>,
+) -> Result<i64, Error> {
+    let counted = optional!(tx, DEVICE_FAIL => (i64,), account.uuid(), user.uuid(), device.uuid())?;
+    Ok(counted.map_or(0, |(failures,)| failures))
+}
+
+/// Begins the count of wrong codes from a known browser anew.
+pub async fn clear_device_failures(
+    tx: &mut Tx,
+    account: Id<kind::Account>,
+    user: Id<kind::User>,
+    device: Id<kind::Device>,
+) -> Result<(), Error> {
+    exec!(tx, DEVICE_SUCCEED, account.uuid(), user.uuid(), device.uuid())?;
+    Ok(())
+}
+
+/// Forgets one browser of the person; `false` if it is not known.
+pub async fn remove_device(
+    tx: &mut Tx,
+    account: Id<kind::Account>,
+    user: Id<kind::User>,
+    device: Id<kind::Device>,
+) -> Result<bool, Error> {
+    Ok(exec!(tx, DEVICE_DELETE, account.uuid(), user.uuid(), device.uuid())? == 1)
 }
 
 /// Forgets all browsers of the person but one (pass [`Id::NIL`] to forget all).

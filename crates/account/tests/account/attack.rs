@@ -2,11 +2,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use letterkeep_account::log_in::{self, FactorError, LogInError};
-use letterkeep_account::user;
+use letterkeep_account::{audit, user};
 use letterkeep_model::Clock as _;
-use letterkeep_store::user as rows;
+use letterkeep_store::{session as sessions, user as rows};
 use letterkeep_testkit::{TestHouse, for_each_database};
-use letterkeep_vault::Token;
+use letterkeep_vault::{Token, recovery_codes};
 
 use crate::fixture::*;
 
@@ -252,6 +252,78 @@ async fn after_a_hundred_wrong_codes_only_the_known_browser_and_recovery_codes_l
         let code = person.codes[0].text();
         assert!(log_in::prove_factor(&house.public(), &house.store, &stranger, &half, &code).await.is_ok());
         person.log_in(house, &passwords, &browser(HOME, Some(&person.device))).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn made_up_recovery_codes_close_neither_the_app_nor_the_owners_recovery_codes() {
+    for_each_database(async |house| {
+        let passwords = passwords();
+        let person = sign_up(house, &passwords, "erika").await;
+        let (ctx, store, thief) = (house.public(), &house.store, browser(AWAY, None));
+        let half = person.authenticate(house, &passwords, &thief).await.unwrap();
+        let mut paused = 0;
+        let made_up: Vec<_> = (0..20).flat_map(|_| recovery_codes(&*house.entropy)).collect();
+        assert_eq!(made_up.len(), 200);
+        for code in made_up {
+            match log_in::prove_factor(&ctx, store, &thief, &half, &code.text()).await {
+                Err(FactorError::Refused) => {}
+                Err(FactorError::Throttled { .. }) => paused += 1,
+                _ => panic!("a made-up code must not count"),
+            }
+        }
+        assert_eq!(paused, 190, "ten are judged, then there is a pause");
+        let mut tx = store.db.read().await.unwrap();
+        let log = audit::page(&house.system(person.account), &mut tx, None, audit::PAGE).await.unwrap();
+        assert_eq!(
+            log.iter().filter(|entry| entry.action == "factor.refuse").count(),
+            10,
+            "what is judged is recorded"
+        );
+        drop(tx);
+        // Even the thief's own network is not closed to the code of the app, on a browser that nobody knows.
+        person.log_in(house, &passwords, &browser(AWAY, None)).await;
+        // From where the owner is, a recovery code still leads in.
+        let home = browser(HOME, None);
+        let half = person.authenticate(house, &passwords, &home).await.unwrap();
+        assert!(log_in::prove_factor(&ctx, store, &home, &half, &person.codes[0].text()).await.is_ok());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_known_browser_is_forgotten_after_a_hundred_wrong_codes_in_a_row() {
+    for_each_database(async |house| {
+        let passwords = passwords();
+        let person = sign_up(house, &passwords, "erika").await;
+        let stolen = browser(AWAY, Some(&person.device));
+        let half = person.authenticate(house, &passwords, &stolen).await.unwrap();
+        let device = look_up(house, &half).await.unwrap().device.unwrap();
+        let (account, user) = (person.account, person.user);
+        let fail = async |times: usize| {
+            let mut tx = house.store.db.write().await.unwrap();
+            for _ in 0..times {
+                sessions::count_device_failure(&mut tx, account, user, device).await.unwrap();
+            }
+            tx.commit().await.unwrap();
+        };
+        let wrong = async |half: &Token| {
+            let answer = log_in::prove_factor(&house.public(), &house.store, &stolen, half, "12345").await;
+            assert!(matches!(answer, Err(FactorError::Refused)));
+            look_up(house, half).await.unwrap().device.is_some()
+        };
+        fail(98).await;
+        assert!(wrong(&half).await, "ninety-nine");
+        // Positive control: a right code begins the count anew.
+        let done = person.prove(house, &stolen, &half).await.unwrap();
+        let known = browser(AWAY, Some(&done.device));
+        let half = person.authenticate(house, &passwords, &known).await.unwrap();
+        fail(98).await;
+        assert!(wrong(&half).await, "ninety-nine again");
+        assert!(!wrong(&half).await, "a hundred: even the log-in half done goes on as on an unknown browser");
+        let again = person.authenticate(house, &passwords, &known).await.unwrap();
+        assert!(look_up(house, &again).await.unwrap().device.is_none());
     })
     .await;
 }

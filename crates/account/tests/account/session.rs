@@ -1,9 +1,10 @@
 use std::time::Duration;
 
 use letterkeep_account::log_in::{self, FactorError};
-use letterkeep_account::{factor, session, user};
+use letterkeep_account::{Passwords, factor, session, user};
 use letterkeep_model::{Clock as _, Locale, Role};
-use letterkeep_testkit::for_each_database;
+use letterkeep_testkit::{TestHouse, for_each_database};
+use letterkeep_vault::Token;
 
 use crate::fixture::*;
 
@@ -53,19 +54,84 @@ async fn listed_revoked_and_all_others_ended() {
         assert!(listed.iter().all(|session| session.client == "Firefox on Linux"));
         let target = session::find(&own, &mut tx, &second).await.unwrap().unwrap().id;
         let foreign = stranger.ctx(house).await;
-        assert!(!session::revoke(&foreign, &mut tx, stranger.user, target).await.unwrap(), "not another's session");
-        assert!(!session::revoke(&foreign, &mut tx, person.user, target).await.unwrap(), "nor by naming them");
-        assert!(session::revoke(&own, &mut tx, person.user, target).await.unwrap());
+        let kept = session::find(&own, &mut tx, &person.session).await.unwrap().unwrap();
+        let theirs = session::find(&own, &mut tx, &stranger.session).await.unwrap().unwrap();
+        assert!(!session::revoke(&foreign, &mut tx, &theirs, target).await.unwrap(), "not another's session");
+        assert!(session::revoke(&own, &mut tx, &kept, target).await.unwrap());
         tx.commit().await.unwrap();
         assert!(look_up(house, &second).await.is_none());
         assert!(look_up(house, &third).await.is_some());
 
-        let kept = look_up(house, &person.session).await.unwrap();
         let mut tx = house.store.db.write().await.unwrap();
         assert_eq!(session::revoke_others(&own, &mut tx, &kept).await.unwrap(), 2);
         tx.commit().await.unwrap();
         assert!(look_up(house, &third).await.is_none() && look_up(house, &half).await.is_none());
         assert!(look_up(house, &person.session).await.is_some() && look_up(house, &stranger.session).await.is_some());
+    })
+    .await;
+}
+
+/// Whether a log-in with this cookie counts as one from a known browser.
+async fn is_known(house: &TestHouse, passwords: &Passwords, person: &Person, device: &Token) -> bool {
+    let half = person.authenticate(house, passwords, &browser(AWAY, Some(device))).await.unwrap();
+    look_up(house, &half).await.unwrap().device.is_some()
+}
+
+#[tokio::test]
+async fn a_browser_whose_session_was_ended_from_elsewhere_is_not_known_any_more() {
+    for_each_database(async |house| {
+        let passwords = passwords();
+        let person = sign_up(house, &passwords, "erika").await;
+        let own = person.ctx(house).await;
+        let kept = look_up(house, &person.session).await.unwrap();
+        let laptop = person.log_in(house, &passwords, &browser(AWAY, None)).await;
+        let phone = person.log_in(house, &passwords, &browser(AWAY, None)).await;
+        // The same browser once more: its session may be ended without forgetting where the reader sits.
+        let again = person.log_in(house, &passwords, &browser(HOME, Some(&person.device))).await;
+        let (laptop_id, again_id) =
+            (look_up(house, &laptop.session).await.unwrap().id, look_up(house, &again.session).await.unwrap().id);
+        assert!(is_known(house, &passwords, &person, &laptop.device).await);
+
+        let mut tx = house.store.db.write().await.unwrap();
+        session::revoke(&own, &mut tx, &kept, laptop_id).await.unwrap();
+        session::revoke(&own, &mut tx, &kept, again_id).await.unwrap();
+        tx.commit().await.unwrap();
+        assert!(!is_known(house, &passwords, &person, &laptop.device).await);
+        assert!(is_known(house, &passwords, &person, &phone.device).await);
+        assert!(is_known(house, &passwords, &person, &again.device).await);
+
+        let mut tx = house.store.db.write().await.unwrap();
+        session::revoke_others(&own, &mut tx, &kept).await.unwrap();
+        tx.commit().await.unwrap();
+        assert!(!is_known(house, &passwords, &person, &phone.device).await);
+        assert!(is_known(house, &passwords, &person, &again.device).await);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn known_browsers_are_listed_and_forgotten_one_by_one() {
+    for_each_database(async |house| {
+        let passwords = passwords();
+        let person = sign_up(house, &passwords, "erika").await;
+        let stranger = sign_up(house, &passwords, "otto").await;
+        house.clock.advance(Duration::from_mins(1));
+        let laptop = person.log_in(house, &passwords, &browser(AWAY, None)).await;
+        let (own, foreign) = (person.ctx(house).await, stranger.ctx(house).await);
+        let mut tx = house.store.db.write().await.unwrap();
+        let known = session::known_browsers(&own, &mut tx, person.user).await.unwrap();
+        assert_eq!(known.len(), 2);
+        assert!(known[0].seen_at > known[1].seen_at && known[0].client == "Firefox on Linux");
+        for (ctx, user) in [(&foreign, stranger.user), (&foreign, person.user), (&own, stranger.user)] {
+            assert!(!session::forget_browser(ctx, &mut tx, user, known[0].id).await.unwrap(), "not another's");
+        }
+        assert!(session::forget_browser(&own, &mut tx, person.user, known[0].id).await.unwrap());
+        assert!(!session::forget_browser(&own, &mut tx, person.user, known[0].id).await.unwrap());
+        tx.commit().await.unwrap();
+        assert!(!is_known(house, &passwords, &person, &laptop.device).await);
+        assert!(is_known(house, &passwords, &person, &person.device).await);
+        // Its session goes on, as one of an unknown browser.
+        assert_eq!(look_up(house, &laptop.session).await.unwrap().device, None);
     })
     .await;
 }
@@ -157,9 +223,12 @@ async fn a_factor_is_replaced_only_when_fresh_and_the_old_one_holds_until_then()
         let setup = factor::begin_replacement(&ctx, store, &fresh).await.unwrap();
         let wrong = factor::finish_replacement(&ctx, store, &fresh, "1").await;
         assert!(matches!(wrong, Err(FactorError::Refused)));
-        person.log_in(house, &passwords, &browser(AWAY, None)).await;
+        let elsewhere = person.log_in(house, &passwords, &browser(AWAY, None)).await;
         let code = next_code(house, &setup.secret);
         factor::finish_replacement(&ctx, store, &fresh, &code).await.unwrap();
+        assert!(look_up(house, &elsewhere.session).await.is_none());
+        assert!(!is_known(house, &passwords, &person, &elsewhere.device).await, "other browsers are forgotten");
+        assert!(is_known(house, &passwords, &person, &person.device).await, "this one is not");
         let again = factor::finish_replacement(&ctx, store, &fresh, &code).await;
         assert!(matches!(again, Err(FactorError::Refused)), "nothing is pending any more");
 
