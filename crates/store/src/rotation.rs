@@ -31,9 +31,6 @@ statements! {
 /// How long an older key version is kept after nothing seals with it any more.
 const GRACE: Duration = Duration::from_hours(1);
 
-/// Rows sealed anew in one transaction.
-const BATCH: i64 = 500;
-
 /// A record could not be carried over, or a store failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RotationError {
@@ -156,7 +153,7 @@ async fn reseal_batch(
 ) -> Result<bool, RotationError> {
     let keyring = store.keys.keyring(account).await?;
     let mut tx = store.db.write().await?;
-    let rows = sealed::next(&mut tx, table, account, rotation.after_row, rotation.target, BATCH).await?;
+    let rows = sealed::next(&mut tx, table, account, rotation.after_row, rotation.target).await?;
     let Some(last) = rows.last().map(|row| row.id) else { return Ok(false) };
     let mut resealed = 0;
     for row in rows {

@@ -33,13 +33,32 @@ pub struct Table {
     pub name: &'static str,
     /// Its sealed columns, at most two.
     pub columns: &'static [Column],
+    /// How many of its rows a rotation seals anew in one transaction.
+    batch: i64,
     next: &'static Sql,
     replace: &'static Sql,
     remaining: &'static Sql,
 }
 
+/// What one batch of a rotation holds in memory, and keeps the only writer for, at most: bytes and rows.
+const BATCH_BYTES: i64 = 8 * 1024 * 1024;
+const BATCH_ROWS: i64 = 500;
+
+/// What the sealed columns of one row hold at most: an address, key or reply; a contact or evidence; a piece of a file;
+/// the content of a campaign. More is no fault, it only makes a batch larger.
+const SMALL: i64 = 16 * 1024;
+const RECORD: i64 = 64 * 1024;
+const CHUNK: i64 = 256 * 1024;
+const CONTENT: i64 = 1024 * 1024;
+
+/// How many rows of at most `bytes` each make a batch.
+const fn batch(bytes: i64) -> i64 {
+    let rows = BATCH_BYTES / bytes;
+    if rows < BATCH_ROWS { rows } else { BATCH_ROWS }
+}
+
 macro_rules! sealed_tables {
-    ($($table:ident ($id:ident) { $($const:ident = $column:ident: $class:ident),* })*) => {
+    ($($table:ident ($id:ident, $bytes:ident) { $($const:ident = $column:ident: $class:ident),* })*) => {
         /// The sealed columns.
         pub mod column {
             use super::{Class, Column};
@@ -79,6 +98,7 @@ macro_rules! sealed_tables {
         pub static TABLES: &[Table] = &[$(Table {
             name: stringify!($table),
             columns: &[$(column::$const),*],
+            batch: batch($bytes),
             next: &texts::$table::NEXT,
             replace: &texts::$table::REPLACE,
             remaining: &texts::$table::REMAINING,
@@ -99,21 +119,21 @@ macro_rules! sealed_tables {
 }
 
 sealed_tables! {
-    app_user (user_id) { USER_PASSWORD = password: Credential, USER_EMAIL = email: Identity }
-    totp_factor (user_id) { TOTP_SECRET = secret: Factor, TOTP_PENDING = pending: Factor }
-    invitation (invitation_id) { INVITATION_EMAIL = email: Identity }
-    contact (contact_id) { CONTACT_RECORD = record: Contact }
-    permission_change (change_id) { PERMISSION_EVIDENCE = evidence: Contact }
-    sealed_file (file_id) { FILE_NAME = name: File }
-    sealed_file_chunk (chunk_id) { FILE_CHUNK = body: File }
-    import (import_id) { IMPORT_SETTINGS = settings: Contact }
-    import_change (change_id) { IMPORT_PREVIOUS = previous: Contact }
-    campaign (campaign_id) { CAMPAIGN_CONTENT = content: Content }
-    campaign_activity (activity_id) { ACTIVITY_CONTENT = content: Content }
-    sending_trouble (activity_id) { SENDING_TROUBLE = trouble: Content }
-    delivery_reply (reply_id) { DELIVERY_REPLY = reply: Contact }
-    sending_domain (domain_id) { DOMAIN_RSA = rsa_private: Credential, DOMAIN_ED25519 = ed25519_private: Credential }
-    relay (relay_id) { RELAY_PASSWORD = password: Credential }
+    app_user (user_id, SMALL) { USER_PASSWORD = password: Credential, USER_EMAIL = email: Identity }
+    totp_factor (user_id, SMALL) { TOTP_SECRET = secret: Factor, TOTP_PENDING = pending: Factor }
+    invitation (invitation_id, SMALL) { INVITATION_EMAIL = email: Identity }
+    contact (contact_id, RECORD) { CONTACT_RECORD = record: Contact }
+    permission_change (change_id, RECORD) { PERMISSION_EVIDENCE = evidence: Contact }
+    sealed_file (file_id, SMALL) { FILE_NAME = name: File }
+    sealed_file_chunk (chunk_id, CHUNK) { FILE_CHUNK = body: File }
+    import (import_id, RECORD) { IMPORT_SETTINGS = settings: Contact }
+    import_change (change_id, RECORD) { IMPORT_PREVIOUS = previous: Contact }
+    campaign (campaign_id, CONTENT) { CAMPAIGN_CONTENT = content: Content }
+    campaign_activity (activity_id, CONTENT) { ACTIVITY_CONTENT = content: Content }
+    sending_trouble (activity_id, SMALL) { SENDING_TROUBLE = trouble: Content }
+    delivery_reply (reply_id, SMALL) { DELIVERY_REPLY = reply: Contact }
+    sending_domain (domain_id, SMALL) { DOMAIN_RSA = rsa_private: Credential, DOMAIN_ED25519 = ed25519_private: Credential }
+    relay (relay_id, SMALL) { RELAY_PASSWORD = password: Credential }
 }
 
 /// The sealed columns of one row that an older key version sealed.
@@ -127,18 +147,18 @@ pub struct SealedRow {
     pub key_version: i64,
 }
 
-/// The next rows of `table` after `after` that a version before `target` sealed; on PostgreSQL they are locked.
+/// The next rows of `table` after `after` that a version before `target` sealed, as many as are sealed anew in one
+/// transaction; on PostgreSQL they are locked.
 pub async fn next(
     tx: &mut Tx,
     table: &Table,
     account: Id<kind::Account>,
     after: Uuid,
     target: i64,
-    limit: i64,
 ) -> Result<Vec<SealedRow>, Error> {
     let next = table.next;
     let rows = all!(
-        tx, next => (Uuid, Option<Vec<u8>>, Option<Vec<u8>>, i64), account.uuid(), after, target, limit
+        tx, next => (Uuid, Option<Vec<u8>>, Option<Vec<u8>>, i64), account.uuid(), after, target, table.batch
     )?;
     Ok(rows
         .into_iter()

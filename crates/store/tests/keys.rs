@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use letterkeep_model::{Id, kind};
 use letterkeep_store::rotation::{self, Progress};
-use letterkeep_store::sealed::column;
+use letterkeep_store::sealed::{self, TABLES, column};
+use letterkeep_store::sealed_file::{self, ChunkRow};
 use letterkeep_store::{KeyStore, KeyStoreError, Store};
 use letterkeep_testkit::{TestHouse, for_each_database};
 use letterkeep_vault::{RootSource, sealed_version};
@@ -112,6 +113,45 @@ async fn an_accounts_key_rotates_while_everything_stays_readable() {
         for id in &ids {
             assert_eq!(sealed_version(&record(house, *id).await), Some(2));
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_batch_of_a_rotation_is_bounded_by_what_it_holds() {
+    const CHUNK: usize = 256 * 1024;
+    for_each_database(async |house| {
+        let (account, keyring) = house.account().await;
+        let ctx = house.system(account);
+        let file = ctx.new_id::<kind::File>();
+        let version = i64::from(keyring.version());
+        let mut tx = house.store.db.write().await.unwrap();
+        let name = keyring.seal(&column::FILE_NAME.slot(&file.uuid()), b"large.csv", ctx.entropy());
+        sealed_file::insert(&mut tx, account, file, &name, version, ctx.now()).await.unwrap();
+        for seq in 0..70 {
+            let chunk_id = ctx.new_id::<kind::File>().uuid();
+            let body = keyring.seal(&column::FILE_CHUNK.slot(&chunk_id), &vec![7; CHUNK], ctx.entropy());
+            let chunk = ChunkRow { chunk_id, seq, size: CHUNK as i64, body, key_version: version };
+            assert!(sealed_file::append(&mut tx, account, file, &[chunk]).await.unwrap());
+        }
+        tx.commit().await.unwrap();
+        contacts(house, account, 250).await;
+
+        let batch = async |name: &str| {
+            let table = TABLES.iter().find(|table| table.name == name).unwrap();
+            let mut tx = house.store.db.write().await.unwrap();
+            let rows = sealed::next(&mut tx, table, account, Uuid::nil(), version + 1).await.unwrap();
+            rows.iter().map(|row| row.records[0].as_ref().unwrap().len()).collect::<Vec<_>>()
+        };
+        let chunks = batch("sealed_file_chunk").await;
+        let bytes = chunks.iter().sum::<usize>();
+        assert!((4 << 20..9 << 20).contains(&bytes), "{} chunks of a file, {bytes} bytes at once", chunks.len());
+        assert!(batch("contact").await.len() >= 100, "small records are not taken one by one");
+
+        rotation::advance(&ctx, &house.store, account).await.unwrap();
+        house.clock.advance(KeyStore::SETTLE);
+        let swept = rotation::advance(&ctx, &house.store, account).await.unwrap();
+        assert!(matches!(swept, Progress::Waiting(_, 321)), "every batch is followed by the next: {swept:?}");
     })
     .await;
 }
