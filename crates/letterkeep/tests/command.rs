@@ -39,7 +39,7 @@ fn whole_journey(dir: &Path, database: Option<&str>) {
         .unwrap();
     let (said, logs) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
     assert!(status.success(), "{said}{logs}");
-    nothing_sensitive_is_readable(dir, database, &said, &logs);
+    nothing_sensitive_is_logged(&said, &logs);
     for part in ["300 imported", "300 accepted, 0 failed, 0 skipped, 0 in doubt", "600 of 600 hold", "TOTP secret"] {
         assert!(said.contains(part), "{part:?} is missing in:\n{said}");
     }
@@ -58,41 +58,18 @@ fn whole_journey(dir: &Path, database: Option<&str>) {
     assert!(said.contains("0 created") && said.contains("contacts.csv.rejected.csv"), "{said}");
 }
 
-/// What the journey put into sealed fields stands in no database file, WAL, dump or log line.
-fn nothing_sensitive_is_readable(dir: &Path, database: Option<&str>, summary: &str, logs: &str) {
+/// What the journey has shown to its user, and whom it has written to, stands in no log line. What is stored is looked
+/// at by the test `canary`.
+fn nothing_sensitive_is_logged(summary: &str, logs: &str) {
     let shown = |label: &str| {
         let line = summary.lines().find(|line| line.trim_start().starts_with(label)).unwrap();
         line.rsplit(' ').next().unwrap().to_owned()
     };
     let (password, secret) = (shown("password"), shown("TOTP secret"));
-    let planted = ["person12@example.com", "person12@", "Bäckerei", "Müller, Nr. 12", &password, &secret];
-    let mut stored = Vec::new();
-    for entry in std::fs::read_dir(dir.join("letterkeep-data")).unwrap() {
-        let path = entry.unwrap().path();
-        // The file of rejected rows is what the user asked for, readable for them alone.
-        if !path.to_string_lossy().ends_with("-rejected.csv") {
-            stored.append(&mut std::fs::read(path).unwrap());
-        }
-    }
-    if let Some(url) = database {
-        let dump = Command::new("pg_dump").arg("--inserts").arg(url).output().unwrap();
-        assert!(dump.status.success(), "{}", String::from_utf8_lossy(&dump.stderr));
-        stored.extend(dump.stdout);
-    }
-    // Positive control: what is not sensitive is found where we look.
-    let control = if database.is_some() { "Hofladen Sonnenberg" } else { "hofladen-sonnenberg.example" };
-    assert!(contains(&stored, control), "the search finds nothing at all");
     assert!(logs.contains("job started"), "there are no log lines to look at");
-    for text in planted {
-        assert!(!contains(&stored, text), "{text:?} is readable in the stored data");
+    for text in ["person12@", "Bäckerei", "Müller, Nr. 12", &password, &secret] {
         assert!(!logs.contains(text), "{text:?} is in the log");
     }
-}
-
-/// As it stands, or in hexadecimal as a dump writes bytes.
-fn contains(bytes: &[u8], text: &str) -> bool {
-    let hex = text.bytes().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
-    [text, &hex].into_iter().any(|text| bytes.windows(text.len()).any(|window| window == text.as_bytes()))
 }
 
 #[test]

@@ -18,7 +18,7 @@ use visitor::{Visitor, without_scripts};
 #[tokio::test(flavor = "multi_thread")]
 async fn the_whole_journey() {
     let Some(browser) = Browser::start("de").await else { return };
-    let service = Service::start();
+    let mut service = Service::start(&[]);
     let mut visitor = Visitor::new(browser, service.base());
     let mut authenticator = account::sign_up(&mut visitor, true).await;
     visitor.look("dashboard-empty").await;
@@ -42,7 +42,7 @@ async fn the_whole_journey() {
     account::log_in_by_keyboard(&mut visitor, &mut authenticator).await;
     in_english(&mut visitor).await;
     visitor.leave().await;
-    let log = service.log();
+    let log = service.end();
     assert!(!log.contains(" ERROR ") && !log.contains("panicked"), "{log}");
 }
 
@@ -71,7 +71,7 @@ async fn in_english(visitor: &mut Visitor) {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_needs_a_script() {
     let Some(browser) = Browser::start("de").await else { return };
-    let service = Service::start();
+    let service = Service::start(&[]);
     without_scripts(&browser).await;
     let mut visitor = Visitor::new(browser, service.base());
     account::sign_up(&mut visitor, false).await;

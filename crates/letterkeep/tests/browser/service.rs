@@ -3,6 +3,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -12,20 +13,26 @@ pub(crate) struct Service {
     child: Child,
     base: String,
     log: Arc<Mutex<String>>,
+    reader: Option<JoinHandle<()>>,
     data: TempDir,
 }
 
 impl Service {
-    /// `init`, then `serve` on a free port; returns once the port answers.
-    pub(crate) fn start() -> Self {
+    /// `init`, then `serve` on a free port, both with these variables; returns once the port answers.
+    pub(crate) fn start(environment: &[(&str, &str)]) -> Self {
         let data = TempDir::with_prefix("letterkeep-service-").unwrap();
-        let initialised = program(data.path()).arg("init").output().unwrap();
+        let program = || {
+            let mut program = program(data.path());
+            program.envs(environment.iter().copied());
+            program
+        };
+        let initialised = program().arg("init").output().unwrap();
         assert!(initialised.status.success(), "{}", String::from_utf8_lossy(&initialised.stderr));
 
         // The address stands in links and is compared with what browsers send, so the port must be known before.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let base = format!("https://localhost:{port}");
-        let mut child = program(data.path())
+        let mut child = program()
             .args(["serve", "--listen", &format!("127.0.0.1:{port}")])
             .env("LETTERKEEP_PUBLIC_URL", &base)
             .stderr(Stdio::piped())
@@ -34,7 +41,7 @@ impl Service {
         let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
         let log = Arc::new(Mutex::new(String::new()));
         let (ready, is_ready) = std::sync::mpsc::channel();
-        std::thread::spawn({
+        let reader = std::thread::spawn({
             let log = log.clone();
             move || {
                 for line in lines {
@@ -47,7 +54,7 @@ impl Service {
                 }
             }
         });
-        let service = Self { child, base, log, data };
+        let service = Self { child, base, log, reader: Some(reader), data };
         let serves = is_ready.recv_timeout(Duration::from_mins(1)).is_ok();
         assert!(serves, "the service does not start:\n{}", service.log());
         service
@@ -59,8 +66,18 @@ impl Service {
     }
 
     /// What it has logged so far.
-    pub(crate) fn log(&self) -> String {
+    fn log(&self) -> String {
         self.log.lock().unwrap().clone()
+    }
+
+    /// Ends it as a power cut would; yields everything that it has logged. What it has stored stays.
+    pub(crate) fn end(&mut self) -> String {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
+        }
+        self.log()
     }
 
     /// A directory that goes with the service.
@@ -71,10 +88,9 @@ impl Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let log = self.end();
         if std::thread::panicking() {
-            eprintln!("the service's log:\n{}", self.log());
+            eprintln!("the service's log:\n{log}");
         }
     }
 }
