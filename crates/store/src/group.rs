@@ -257,3 +257,101 @@ async fn run(connection: &mut SqliteConnection, sql: &'static str) -> Result<(),
     sqlx::raw_sql(sql).execute(connection).await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+    use sqlx::ConnectOptions as _;
+    use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
+
+    use super::*;
+
+    const WRITERS: usize = 64;
+
+    /// A writer whose physical commits are counted, and fail when told to.
+    struct Watched {
+        writer: Writer,
+        commits: Arc<AtomicUsize>,
+        fail: Arc<AtomicBool>,
+        options: SqliteConnectOptions,
+        _dir: tempfile::TempDir,
+    }
+
+    impl Watched {
+        async fn open() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let options = SqliteConnectOptions::new().filename(dir.path().join("group.sqlite3"));
+            let options = options.create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
+            let mut connection = options.connect().await.unwrap();
+            run(&mut connection, "CREATE TABLE piece (number INTEGER)").await.unwrap();
+            let (commits, fail) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+            let hook = (commits.clone(), fail.clone());
+            connection.lock_handle().await.unwrap().set_commit_hook(move || {
+                hook.0.fetch_add(1, Ordering::SeqCst);
+                // SQLite makes a rollback of the COMMIT when this is false.
+                !hook.1.load(Ordering::SeqCst)
+            });
+            let writer = Writer::new(connection, options.connect().await.unwrap());
+            Self { writer, commits, fail, options, _dir: dir }
+        }
+
+        /// Writes a row and waits until it is durable.
+        async fn write(writer: Writer) -> Result<(), Error> {
+            let mut write = writer.begin().await?;
+            run(write.connection(), "INSERT INTO piece VALUES (1)").await?;
+            write.commit().await
+        }
+
+        /// Writers that all wait for the one that writes before them.
+        async fn write_together(&self) -> Vec<Result<(), Error>> {
+            let first = self.writer.begin().await.unwrap();
+            let writers = (0..WRITERS).map(|_| tokio::spawn(Self::write(self.writer.clone()))).collect::<Vec<_>>();
+            // One thread: each of them comes as far as it can, to the queue for the connection.
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+            drop(first);
+            let mut outcomes = Vec::new();
+            for writer in writers {
+                outcomes.push(writer.await.unwrap());
+            }
+            outcomes
+        }
+
+        fn commits(&self) -> usize {
+            self.commits.swap(0, Ordering::SeqCst)
+        }
+
+        async fn rows(&self) -> i64 {
+            let mut reader = self.options.connect().await.unwrap();
+            sqlx::query_scalar("SELECT COUNT(*) FROM piece").fetch_one(&mut reader).await.unwrap()
+        }
+    }
+
+    #[tokio::test]
+    async fn writers_that_wait_share_one_commit() {
+        let watched = Watched::open().await;
+        for _ in 0..3 {
+            Watched::write(watched.writer.clone()).await.unwrap();
+        }
+        assert_eq!((watched.commits(), watched.rows().await), (3, 3), "whoever is alone commits at once");
+        assert!(watched.write_together().await.iter().all(Result::is_ok));
+        let commits = watched.commits();
+        assert!((1..=4).contains(&commits), "{commits} commits for {WRITERS} writers");
+        assert_eq!(watched.rows().await, 3 + WRITERS as i64);
+    }
+
+    #[tokio::test]
+    async fn a_commit_that_fails_fails_for_all_that_share_it() {
+        let watched = Watched::open().await;
+        watched.fail.store(true, Ordering::SeqCst);
+        let outcomes = watched.write_together().await;
+        assert!(watched.commits() > 0);
+        assert_eq!(outcomes.iter().filter(|outcome| outcome.is_err()).count(), WRITERS, "nobody was told otherwise");
+        assert_eq!(watched.rows().await, 0, "nothing of what failed is there");
+        watched.fail.store(false, Ordering::SeqCst);
+        assert!(watched.write_together().await.iter().all(Result::is_ok), "the writer goes on");
+        assert_eq!(watched.rows().await, WRITERS as i64);
+    }
+}
