@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use binary::{letterkeep, run};
+use letterkeep_testkit::HeldDatabase;
 use letterkeep_testkit::postgres::PostgresDatabase;
 
 /// 300 contacts in the shape of the fictional file, a few of them bad.
@@ -132,6 +133,17 @@ fn every_refusal_says_what_is_wrong_and_what_to_do() {
     assert!(!done && said.contains("damaged") && said.contains("backup"), "{said}");
     std::fs::write(&database, good).unwrap();
     assert!(run(letterkeep(dir.path()).arg("doctor")).0);
+}
+
+#[tokio::test]
+async fn a_database_that_another_process_holds_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(run(letterkeep(dir.path()).arg("init")).0);
+    let held = HeldDatabase::hold(&dir.path().join("letterkeep-data/keys.sqlite3")).await;
+    let (done, said) = run(letterkeep(dir.path()).args(["keys", "rotate"]));
+    assert!(!done && said.contains("locked by another process") && said.contains("second service"), "{said}");
+    held.release().await;
+    assert!(run(letterkeep(dir.path()).args(["keys", "rotate"])).0);
 }
 
 #[cfg(unix)]

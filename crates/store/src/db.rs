@@ -11,7 +11,7 @@ use sqlx::{ConnectOptions as _, PgPool, Postgres, Sqlite, SqliteConnection, Sqli
 use crate::Error;
 use crate::group::{self, Write, Writer};
 
-/// How long a writer waits for another process to let go of the database file.
+/// How long a writer waits for another process to let go of the database file, and anybody for a connection.
 const BUSY: Duration = Duration::from_secs(10);
 
 /// Pages in memory for each reader, and for the writer: 8 and 64 MiB. A large import touches every page of the index of
@@ -100,6 +100,17 @@ pub struct WriterHandle(pub(crate) Writer);
 impl Db {
     /// Opens an embedded database.
     pub async fn open_sqlite(options: &SqliteOptions, schema: Schema, opening: Opening) -> Result<Self, Error> {
+        Self::open_sqlite_within(options, schema, opening, BUSY).await
+    }
+
+    /// The same with another patience: how long a writer waits, then and later, for another process to let go of the
+    /// database file.
+    pub async fn open_sqlite_within(
+        options: &SqliteOptions,
+        schema: Schema,
+        opening: Opening,
+        busy: Duration,
+    ) -> Result<Self, Error> {
         match opening {
             Opening::Make => restrict_new_file(&options.path)?,
             // A file without a byte is one that was never made, or lost its content: SQLite would take it for new.
@@ -116,7 +127,7 @@ impl Db {
             .journal_mode(SqliteJournalMode::Wal)
             // FULL: a commit that was confirmed survives a power cut; group commit pays for it.
             .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(BUSY)
+            .busy_timeout(busy)
             .foreign_keys(true)
             // What is deleted is overwritten: erased contacts do not linger in free pages.
             .pragma("secure_delete", "FAST")
@@ -136,7 +147,7 @@ impl Db {
         let checkpoints = connect.connect().await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(options.readers.max(1))
-            .acquire_timeout(BUSY)
+            .acquire_timeout(busy)
             .connect_with(connect.read_only(true).create_if_missing(false))
             .await?;
         Ok(Self::Sqlite { readers, writer: WriterHandle(Writer::new(writer, checkpoints)) })

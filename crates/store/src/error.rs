@@ -1,3 +1,5 @@
+use sqlx::migrate::MigrateError;
+
 /// Why the database could not do what was asked. Texts name no value of any row.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -21,7 +23,7 @@ pub enum Error {
     Unavailable(String),
     /// The schema could not be brought up to date.
     #[error("the database schema could not be migrated: {0}")]
-    Migration(#[from] sqlx::migrate::MigrateError),
+    Migration(#[source] MigrateError),
     /// A stored value is not of the shape that this version writes.
     #[error("a stored value has an unknown shape: {0}")]
     Shape(&'static str),
@@ -52,36 +54,51 @@ impl Error {
             _ => false,
         }
     }
+
+    /// What the database says about itself rather than about a statement: that it is locked, full, damaged or not there.
+    fn of_the_database(error: &sqlx::Error) -> Option<Self> {
+        // SQLite: extended result codes, the primary code in the low byte. PostgreSQL: SQLSTATE.
+        let code = error.as_database_error()?.code()?;
+        match &*code {
+            "53100" => Some(Self::Full),
+            "55P03" => Some(Self::Locked),
+            "XX001" | "XX002" => Some(Self::Corrupt),
+            code if code.len() < 5 => match code.parse::<u32>().ok()? & 0xff {
+                5 | 6 => Some(Self::Locked),
+                13 => Some(Self::Full),
+                11 | 26 => Some(Self::Corrupt),
+                14 => Some(Self::Unavailable("the file cannot be opened".into())),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
 }
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
-        match &error {
-            sqlx::Error::Database(inner) => {
-                if inner.is_unique_violation() {
-                    let what = inner.constraint().map_or_else(
-                        // SQLite says "UNIQUE constraint failed: table.column, …": columns, never values.
-                        || inner.message().rsplit(": ").next().unwrap_or("key").to_owned(),
-                        str::to_owned,
-                    );
-                    return Self::Conflict(what);
-                }
-                // SQLite: extended result codes, the primary code in the low byte. PostgreSQL: SQLSTATE.
-                match inner.code().as_deref() {
-                    Some("53100") => Self::Full,
-                    Some("55P03") => Self::Locked,
-                    Some("XX001" | "XX002") => Self::Corrupt,
-                    Some(code) => match code.parse::<u32>().map(|code| code & 0xff) {
-                        Ok(5 | 6) if code.len() < 5 => Self::Locked,
-                        Ok(13) if code.len() < 5 => Self::Full,
-                        Ok(11 | 26) if code.len() < 5 => Self::Corrupt,
-                        Ok(14) if code.len() < 5 => Self::Unavailable("the file cannot be opened".into()),
-                        _ => Self::Driver(error),
-                    },
-                    None => Self::Driver(error),
-                }
-            }
-            _ => Self::Driver(error),
+        if let Some(inner) = error.as_database_error()
+            && inner.is_unique_violation()
+        {
+            let what = inner.constraint().map_or_else(
+                // SQLite says "UNIQUE constraint failed: table.column, …": columns, never values.
+                || inner.message().rsplit(": ").next().unwrap_or("key").to_owned(),
+                str::to_owned,
+            );
+            return Self::Conflict(what);
         }
+        Self::of_the_database(&error).unwrap_or(Self::Driver(error))
+    }
+}
+
+impl From<MigrateError> for Error {
+    fn from(error: MigrateError) -> Self {
+        // The first statements after opening are those of the migrations: what is wrong with the database itself, whoever
+        // starts the service reads here.
+        match &error {
+            MigrateError::Execute(inner) | MigrateError::ExecuteMigration(inner, _) => Self::of_the_database(inner),
+            _ => None,
+        }
+        .unwrap_or(Self::Migration(error))
     }
 }

@@ -42,6 +42,7 @@ pub(crate) struct State {
 enum Failed {
     Full,
     Locked,
+    Corrupt,
     Other(String),
 }
 
@@ -50,6 +51,7 @@ impl From<&Error> for Failed {
         match error {
             Error::Full => Self::Full,
             Error::Locked => Self::Locked,
+            Error::Corrupt => Self::Corrupt,
             other => Self::Other(other.to_string()),
         }
     }
@@ -60,6 +62,7 @@ impl From<Failed> for Error {
         match failed {
             Failed::Full => Self::Full,
             Failed::Locked => Self::Locked,
+            Failed::Corrupt => Self::Corrupt,
             Failed::Other(message) => Self::Unavailable(message),
         }
     }

@@ -83,3 +83,15 @@ async fn a_full_disk_is_named_and_loses_nothing() {
     tx.commit().await.unwrap();
     db.close().await;
 }
+
+#[tokio::test]
+async fn a_disk_that_is_full_at_the_start_is_named() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let options = SqliteOptions { path: disk.path().join("letterkeep.sqlite3"), readers: 1 };
+    // Space for an empty database, not for its tables.
+    std::fs::write(disk.path().join("other"), vec![0; (2 << 20) - (128 << 10)]).unwrap();
+    let refused = Db::open_sqlite(&options, Schema::Data).await.err().unwrap();
+    assert!(matches!(refused, Error::Full), "{refused:?}");
+    std::fs::remove_file(disk.path().join("other")).unwrap();
+    Db::open_sqlite(&options, Schema::Data).await.unwrap().close().await;
+}

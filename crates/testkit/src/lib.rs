@@ -20,4 +20,5 @@ mod skip;
 pub use clock::MockClock;
 pub use database::{TestHouse, for_each_database};
 pub use entropy::SeededEntropy;
+pub use raw::HeldDatabase;
 pub use skip::skipped;

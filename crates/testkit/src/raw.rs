@@ -1,5 +1,7 @@
 //! The database behind the product's back: what an attacker with the files or a DBA sees and does.
 
+use std::path::Path;
+
 use letterkeep_store::Db;
 use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
 
@@ -56,6 +58,24 @@ impl TestHouse {
             }
         }
         bytes
+    }
+}
+
+/// Another process that holds an embedded database file: nobody else writes to it until this is dropped.
+pub struct HeldDatabase(SqliteConnection);
+
+impl HeldDatabase {
+    /// Holds the database in `file`, which is made if it is not there.
+    pub async fn hold(file: &Path) -> Self {
+        let url = format!("sqlite://{}?mode=rwc", file.display());
+        let mut connection = SqliteConnection::connect(&url).await.expect("the database file opens");
+        sqlx::query("BEGIN EXCLUSIVE").execute(&mut connection).await.expect("nobody else holds it");
+        Self(connection)
+    }
+
+    /// Lets go of it.
+    pub async fn release(self) {
+        self.0.close().await.expect("a connection closes");
     }
 }
 

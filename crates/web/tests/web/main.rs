@@ -6,6 +6,7 @@ mod campaign;
 mod contention;
 mod held;
 mod large_check;
+mod locked;
 mod report_look;
 mod story;
 mod support;
