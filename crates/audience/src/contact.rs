@@ -4,7 +4,7 @@ mod merge;
 mod page;
 
 use letterkeep_model::{Ctx, EmailAddress, Id, Timestamp, kind};
-use letterkeep_store::contact::{ContactRow, EditedContact, NewContact};
+use letterkeep_store::contact::{ContactRow, Creation, EditedContact, NewContact};
 use letterkeep_store::sealed::column::CONTACT_RECORD;
 use letterkeep_store::{Error, Tx, audit, contact as rows, suppression as suppressed};
 use letterkeep_vault::{IndexField, Keyring, OpenError};
@@ -211,20 +211,21 @@ pub async fn create(
             (after, source) = (Permission::Unsubscribed, Source::Suppression);
         }
     }
+    let creation = Creation {
+        key_version: i64::from(keyring.version()),
+        permission_source: source.name(),
+        import_id: None,
+        created_at: now,
+    };
     let row = NewContact {
         contact_id: id.uuid(),
         email_index,
         record: &record,
-        key_version: i64::from(keyring.version()),
         permission: after.name(),
-        permission_source: source.name(),
-        permission_at: now,
         tracking: TrackingConsent::NotSet.name(),
         tracking_at: 0,
-        import_id: None,
-        created_at: now,
     };
-    if !rows::insert_many(tx, account, &[row]).await? {
+    if !rows::insert_many(tx, account, &creation, &[row]).await? {
         let other = rows::find_by_email(tx, account, &email_index).await?;
         return Err(CreateError::Duplicate(other.map_or(Id::NIL, |row| Id::from_uuid(row.contact_id))));
     }

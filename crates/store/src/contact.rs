@@ -69,16 +69,22 @@ statements! {
 }
 
 bulk_statements! {
-    INSERT_MANY = "INSERT INTO contact (account_id, contact_id, email_index, record, key_version, permission,
-            permission_source, permission_at, tracking, tracking_at, import_id, revision, created_at, updated_at)"
-        ["uuid", "uuid", "bytea", "bytea", "bigint", "text", "text", "bigint", "text", "bigint", "uuid", "bigint",
-            "bigint", "bigint"]
-        "ON CONFLICT (account_id, email_index) DO NOTHING";
-    FIND_MANY_BY_EMAIL = "WITH wanted (account_id, email_index) AS ("
-        ["uuid", "bytea"]
+    // WHERE TRUE keeps SQLite from reading ON CONFLICT as a condition of the join.
+    INSERT_MANY = once "WITH shared (account_id, key_version, permission_source, import_id, created_at) AS ("
+        ["uuid", "bigint", "text", "uuid", "bigint"]
+        "), new (contact_id, email_index, record, permission, tracking, tracking_at) AS ("
+        ["uuid", "bytea", "bytea", "text", "text", "bigint"]
+        ") INSERT INTO contact (account_id, contact_id, email_index, record, key_version, permission, permission_source,
+            permission_at, tracking, tracking_at, import_id, revision, created_at, updated_at)
+        SELECT s.account_id, n.contact_id, n.email_index, n.record, s.key_version, n.permission, s.permission_source,
+            s.created_at, n.tracking, n.tracking_at, s.import_id, 1, s.created_at, s.created_at
+        FROM shared s CROSS JOIN new n WHERE TRUE ON CONFLICT (account_id, email_index) DO NOTHING";
+    FIND_MANY_BY_EMAIL = once "WITH shared (account_id) AS (" ["uuid"]
+        "), wanted (email_index) AS (" ["bytea"]
         ") SELECT c.contact_id, c.email_index, c.record, c.permission, c.permission_source, c.permission_at, c.tracking,
             c.tracking_at, c.import_id, c.revision, c.created_at, c.updated_at
-        FROM wanted w JOIN contact c ON c.account_id = w.account_id AND c.email_index = w.email_index";
+        FROM shared CROSS JOIN wanted w CROSS JOIN contact c
+        WHERE c.account_id = shared.account_id AND c.email_index = w.email_index";
     OPEN_MANY = "WITH wanted (account_id, contact_id) AS ("
         ["uuid", "uuid"]
         ") SELECT c.contact_id, c.record, c.permission, c.tracking, s.reason AS suppressed
@@ -165,6 +171,19 @@ pub struct ContactRow {
     pub updated_at: i64,
 }
 
+/// What contacts that are inserted together share.
+#[derive(Debug, Clone, Copy)]
+pub struct Creation<'a> {
+    /// The version that sealed their records.
+    pub key_version: i64,
+    /// Where their permissions come from.
+    pub permission_source: &'a str,
+    /// The import that creates them.
+    pub import_id: Option<Uuid>,
+    /// Now, microseconds UTC; their permissions hold since then.
+    pub created_at: i64,
+}
+
 /// A contact to insert.
 #[derive(Debug, Clone, Copy)]
 pub struct NewContact<'a> {
@@ -174,22 +193,12 @@ pub struct NewContact<'a> {
     pub email_index: [u8; 16],
     /// The sealed record.
     pub record: &'a [u8],
-    /// The version that sealed it.
-    pub key_version: i64,
     /// The name of the permission to send.
     pub permission: &'static str,
-    /// Where the permission comes from.
-    pub permission_source: &'static str,
-    /// Since when it holds.
-    pub permission_at: i64,
     /// The name of the tracking consent.
     pub tracking: &'static str,
     /// Since when it holds; 0 if never asked.
     pub tracking_at: i64,
-    /// The import that creates the contact.
-    pub import_id: Option<Uuid>,
-    /// Now, microseconds UTC.
-    pub created_at: i64,
 }
 
 /// A contact that somebody has edited.
@@ -301,28 +310,30 @@ pub async fn find_many_by_email(
     email_indexes: &[[u8; 16]],
 ) -> Result<Vec<ContactRow>, Error> {
     let account = account.uuid();
-    bulk_all!(tx, FIND_MANY_BY_EMAIL => ContactRow, email_indexes, |query, index| query.bind(account).bind(&index[..]))
+    bulk_all!(tx, FIND_MANY_BY_EMAIL(account) => ContactRow, email_indexes, |query, index| query.bind(&index[..]))
 }
 
 /// Inserts contacts; `false` if an address exists already. The transaction must then be dropped, unless the contact was
 /// the only one.
-pub async fn insert_many(tx: &mut Tx, account: Id<kind::Account>, contacts: &[NewContact<'_>]) -> Result<bool, Error> {
-    let id = account.uuid();
-    let inserted = bulk_exec!(tx, INSERT_MANY, contacts, |query, row| query
-        .bind(id)
-        .bind(row.contact_id)
-        .bind(&row.email_index[..])
-        .bind(row.record)
-        .bind(row.key_version)
-        .bind(row.permission)
-        .bind(row.permission_source)
-        .bind(row.permission_at)
-        .bind(row.tracking)
-        .bind(row.tracking_at)
-        .bind(row.import_id)
-        .bind(1i64)
-        .bind(row.created_at)
-        .bind(row.created_at))?;
+pub async fn insert_many(
+    tx: &mut Tx,
+    account: Id<kind::Account>,
+    creation: &Creation<'_>,
+    contacts: &[NewContact<'_>],
+) -> Result<bool, Error> {
+    let Creation { key_version, permission_source, import_id, created_at } = *creation;
+    let inserted = bulk_exec!(
+        tx,
+        INSERT_MANY(account.uuid(), key_version, permission_source, import_id, created_at),
+        contacts,
+        |query, row| query
+            .bind(row.contact_id)
+            .bind(&row.email_index[..])
+            .bind(row.record)
+            .bind(row.permission)
+            .bind(row.tracking)
+            .bind(row.tracking_at)
+    )?;
     if inserted != contacts.len() as u64 {
         return Ok(false);
     }

@@ -30,9 +30,11 @@ bulk_statements! {
         SELECT w.account_id, w.list_id, w.contact_id, NULL, w.added_at FROM wanted w
         JOIN contact c ON c.account_id = w.account_id AND c.contact_id = w.contact_id
         WHERE TRUE ON CONFLICT DO NOTHING";
-    ADD_IMPORTED = "INSERT INTO list_member (account_id, list_id, contact_id, import_id, added_at)"
-        ["uuid", "uuid", "uuid", "uuid", "bigint"]
-        "ON CONFLICT DO NOTHING";
+    ADD_IMPORTED = once "WITH shared (account_id, list_id, import_id, added_at) AS (" ["uuid", "uuid", "uuid", "bigint"]
+        "), new (contact_id) AS (" ["uuid"]
+        ") INSERT INTO list_member (account_id, list_id, contact_id, import_id, added_at)
+        SELECT s.account_id, s.list_id, n.contact_id, s.import_id, s.added_at FROM shared s CROSS JOIN new n
+        WHERE TRUE ON CONFLICT DO NOTHING";
     REMOVE = "WITH wanted (account_id, list_id, contact_id) AS ("
         ["uuid", "uuid", "uuid"]
         ") DELETE FROM list_member WHERE (account_id, list_id, contact_id) IN (SELECT account_id, list_id, contact_id FROM wanted)";
@@ -129,8 +131,7 @@ pub async fn add_imported(
     now: i64,
 ) -> Result<u64, Error> {
     let (id, of, import) = (account.uuid(), list.uuid(), import.uuid());
-    let added =
-        bulk_exec!(tx, ADD_IMPORTED, contacts, |query, row| query.bind(id).bind(of).bind(*row).bind(import).bind(now))?;
+    let added = bulk_exec!(tx, ADD_IMPORTED(id, of, import, now), contacts, |query, row| query.bind(*row))?;
     grow(tx, account, list, added as i64, now).await?;
     Ok(added)
 }

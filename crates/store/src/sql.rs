@@ -68,14 +68,17 @@ macro_rules! all {
     ($tx:expr, $sql:expr => $row:ty $(, $arg:expr)* $(,)?) => { fetch!(fetch_all, $tx, $sql => $row $(, $arg)*) };
 }
 
-/// A statement over many rows of values at once: `head VALUES (…), (…) tail`.
+/// A statement over many rows of values at once: `head VALUES (…), (…) tail`, where `head` ends before `VALUES` and each
+/// row contributes a placeholder for each of `casts`. What all rows share can be bound once, before them:
+/// `once VALUES (…) head VALUES (…), (…) tail`.
 ///
-/// `head` ends before `VALUES`; each row contributes `columns` placeholders. The rows of one call are cut into
-/// pieces of [`Bulk::ROWS`], so that no statement outgrows the drivers' limits (SQLite: 32,766 parameters,
-/// PostgreSQL: 65,535) and full pieces share one prepared text.
+/// The rows of one call are cut into pieces of [`Bulk::ROWS`], so that no statement outgrows the drivers' limits
+/// (SQLite: 32,766 parameters, PostgreSQL: 65,535) and full pieces share one prepared text.
 #[derive(Debug)]
 pub(crate) struct Bulk {
     pub(crate) name: &'static str,
+    /// What stands before the values that all rows share, and their casts.
+    pub(crate) once: (&'static str, &'static [&'static str]),
     pub(crate) head: &'static str,
     /// The PostgreSQL casts of the columns where the database cannot infer them (a `VALUES` list that is not
     /// directly under an INSERT), for example `["uuid", "bytea"]`; its length is the number of columns.
@@ -90,11 +93,12 @@ impl Bulk {
 
     pub(crate) const fn new(
         name: &'static str,
+        once: (&'static str, &'static [&'static str]),
         head: &'static str,
         casts: &'static [&'static str],
         tail: &'static str,
     ) -> Self {
-        Self { name, head, casts, tail, full: [const { OnceLock::new() }; 2] }
+        Self { name, once, head, casts, tail, full: [const { OnceLock::new() }; 2] }
     }
 
     /// The text for `rows` rows on SQLite (`postgres == false`) or PostgreSQL.
@@ -108,14 +112,11 @@ impl Bulk {
     fn write(&self, rows: usize, postgres: bool) -> Arc<str> {
         use std::fmt::Write as _;
         let mut text = String::with_capacity(self.head.len() + self.tail.len() + rows * self.casts.len() * 8);
-        text.push_str(self.head);
-        text.push_str(" VALUES ");
         let mut number = 0;
-        for row in 0..rows {
-            text.push_str(if row == 0 { "(" } else { ", (" });
-            for (column, cast) in self.casts.iter().enumerate() {
+        let mut values = |text: &mut String, casts: &[&str]| {
+            for (column, cast) in casts.iter().enumerate() {
                 number += 1;
-                let comma = if column == 0 { "" } else { ", " };
+                let comma = if column == 0 { "(" } else { ", " };
                 // SQLite looks numbered parameters up one by one, in time that grows with their square; bare ones it
                 // only counts.
                 let _ = if postgres { write!(text, "{comma}${number}") } else { write!(text, "{comma}?") };
@@ -124,6 +125,20 @@ impl Bulk {
                 }
             }
             text.push(')');
+        };
+        let (once, shared) = self.once;
+        if !shared.is_empty() {
+            text.push_str(once);
+            text.push_str(" VALUES ");
+            values(&mut text, shared);
+        }
+        text.push_str(self.head);
+        text.push_str(" VALUES ");
+        for row in 0..rows {
+            if row > 0 {
+                text.push_str(", ");
+            }
+            values(&mut text, self.casts);
         }
         text.push(' ');
         text.push_str(self.tail);
@@ -131,32 +146,40 @@ impl Bulk {
     }
 }
 
-/// Defines bulk statements and collects them in `BULK`.
+/// Defines bulk statements and collects them in `BULK`: `NAME = "head" ["cast", …] "tail";`, with
+/// `once "…" ["cast", …]` before the head where values are shared by all rows.
 macro_rules! bulk_statements {
-    ($($(#[$meta:meta])* $name:ident = $head:literal [$($cast:literal),*] $tail:literal;)*) => {
+    ($($(#[$meta:meta])* $name:ident = $(once $once:literal [$($shared:literal),*])?
+            $head:literal [$($cast:literal),*] $tail:literal;)*) => {
         $($(#[$meta])* static $name: $crate::sql::Bulk = $crate::sql::Bulk::new(
-            concat!(module_path!(), "::", stringify!($name)), $head, &[$($cast),*], $tail);)*
+            concat!(module_path!(), "::", stringify!($name)),
+            bulk_statements!(@once $($once [$($shared),*])?), $head, &[$($cast),*], $tail);)*
         /// Every bulk statement of this module.
         pub(crate) static BULK: &[&$crate::sql::Bulk] = &[$(&$name),*];
     };
+    (@once) => { ("", &[]) };
+    (@once $once:literal [$($shared:literal),*]) => { ($once, &[$($shared),*]) };
 }
 
-/// Runs a bulk statement over `rows`; `|query, row| query.bind(…)` binds one row. Yields the rows changed.
+/// Runs a bulk statement over `rows`; `|query, row| query.bind(…)` binds one row, and values that all rows share stand
+/// behind its name: `NAME(account)`. Yields the rows changed.
 macro_rules! bulk_exec {
-    ($tx:expr, $bulk:expr, $rows:expr, |$query:ident, $row:ident| $bind:expr) => {
+    ($tx:expr, $bulk:ident $(($($shared:expr),* $(,)?))?, $rows:expr, |$query:ident, $row:ident| $bind:expr) => {
         async {
             let mut changed = 0u64;
             for piece in $rows.chunks($crate::sql::Bulk::ROWS) {
                 changed += match &mut *$tx {
                     $crate::db::Tx::Sqlite(tx) => {
-                        let mut $query = sqlx::query(sqlx::AssertSqlSafe($bulk.text(piece.len(), false)));
+                        let mut $query = sqlx::query(sqlx::AssertSqlSafe($bulk.text(piece.len(), false)))
+                            $($(.bind($shared))*)?;
                         for $row in piece {
                             $query = $bind;
                         }
                         $query.execute(tx.connection()).await?.rows_affected()
                     }
                     $crate::db::Tx::Postgres(tx) => {
-                        let mut $query = sqlx::query(sqlx::AssertSqlSafe($bulk.text(piece.len(), true)));
+                        let mut $query = sqlx::query(sqlx::AssertSqlSafe($bulk.text(piece.len(), true)))
+                            $($(.bind($shared))*)?;
                         for $row in piece {
                             $query = $bind;
                         }
@@ -172,20 +195,23 @@ macro_rules! bulk_exec {
 
 /// Runs a bulk query over `rows` and collects what it returns, in no particular order.
 macro_rules! bulk_all {
-    ($tx:expr, $bulk:expr => $out:ty, $rows:expr, |$query:ident, $row:ident| $bind:expr) => {
+    ($tx:expr, $bulk:ident $(($($shared:expr),* $(,)?))? => $out:ty, $rows:expr,
+            |$query:ident, $row:ident| $bind:expr) => {
         async {
             let mut found: Vec<$out> = Vec::new();
             for piece in $rows.chunks($crate::sql::Bulk::ROWS) {
                 match &mut *$tx {
                     $crate::db::Tx::Sqlite(tx) => {
-                        let mut $query = sqlx::query_as::<_, $out>(sqlx::AssertSqlSafe($bulk.text(piece.len(), false)));
+                        let mut $query = sqlx::query_as::<_, $out>(sqlx::AssertSqlSafe($bulk.text(piece.len(), false)))
+                            $($(.bind($shared))*)?;
                         for $row in piece {
                             $query = $bind;
                         }
                         found.append(&mut $query.fetch_all(tx.connection()).await?);
                     }
                     $crate::db::Tx::Postgres(tx) => {
-                        let mut $query = sqlx::query_as::<_, $out>(sqlx::AssertSqlSafe($bulk.text(piece.len(), true)));
+                        let mut $query = sqlx::query_as::<_, $out>(sqlx::AssertSqlSafe($bulk.text(piece.len(), true)))
+                            $($(.bind($shared))*)?;
                         for $row in piece {
                             $query = $bind;
                         }

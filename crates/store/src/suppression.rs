@@ -19,10 +19,10 @@ bulk_statements! {
     ADD_MANY = "INSERT INTO suppression (account_id, email_index, reason, source, created_at)"
         ["", "", "", "", ""]
         "ON CONFLICT (account_id, email_index) DO NOTHING";
-    FIND_MANY = "WITH wanted (account_id, email_index) AS ("
-        ["uuid", "bytea"]
-        ") SELECT s.email_index, s.reason FROM wanted w
-        JOIN suppression s ON s.account_id = w.account_id AND s.email_index = w.email_index";
+    FIND_MANY = once "WITH shared (account_id) AS (" ["uuid"]
+        "), wanted (email_index) AS (" ["bytea"]
+        ") SELECT s.email_index, s.reason FROM shared CROSS JOIN wanted w CROSS JOIN suppression s
+        WHERE s.account_id = shared.account_id AND s.email_index = w.email_index";
 }
 
 /// A suppressed address, as stored.
@@ -88,7 +88,7 @@ pub async fn find_many(
     email_indexes: &[[u8; 16]],
 ) -> Result<Vec<(Vec<u8>, String)>, Error> {
     let account = account.uuid();
-    bulk_all!(tx, FIND_MANY => (Vec<u8>, String), email_indexes, |query, index| query.bind(account).bind(&index[..]))
+    bulk_all!(tx, FIND_MANY(account) => (Vec<u8>, String), email_indexes, |query, index| query.bind(&index[..]))
 }
 
 /// How many addresses are suppressed, by reason.

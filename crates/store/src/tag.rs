@@ -27,9 +27,11 @@ bulk_statements! {
         SELECT w.account_id, w.tag_id, w.contact_id, NULL, w.added_at FROM wanted w
         JOIN contact c ON c.account_id = w.account_id AND c.contact_id = w.contact_id
         WHERE TRUE ON CONFLICT DO NOTHING";
-    ADD_IMPORTED = "INSERT INTO contact_tag (account_id, tag_id, contact_id, import_id, added_at)"
-        ["uuid", "uuid", "uuid", "uuid", "bigint"]
-        "ON CONFLICT DO NOTHING";
+    ADD_IMPORTED = once "WITH shared (account_id, tag_id, import_id, added_at) AS (" ["uuid", "uuid", "uuid", "bigint"]
+        "), new (contact_id) AS (" ["uuid"]
+        ") INSERT INTO contact_tag (account_id, tag_id, contact_id, import_id, added_at)
+        SELECT s.account_id, s.tag_id, n.contact_id, s.import_id, s.added_at FROM shared s CROSS JOIN new n
+        WHERE TRUE ON CONFLICT DO NOTHING";
     REMOVE = "WITH wanted (account_id, tag_id, contact_id) AS ("
         ["uuid", "uuid", "uuid"]
         ") DELETE FROM contact_tag WHERE (account_id, tag_id, contact_id) IN (SELECT account_id, tag_id, contact_id FROM wanted)";
@@ -114,8 +116,7 @@ pub async fn add_imported(
     now: i64,
 ) -> Result<u64, Error> {
     let (id, of, import) = (account.uuid(), tag.uuid(), import.uuid());
-    let added =
-        bulk_exec!(tx, ADD_IMPORTED, contacts, |query, row| query.bind(id).bind(of).bind(*row).bind(import).bind(now))?;
+    let added = bulk_exec!(tx, ADD_IMPORTED(id, of, import, now), contacts, |query, row| query.bind(*row))?;
     grow(tx, account, tag, added as i64).await?;
     Ok(added)
 }

@@ -16,7 +16,7 @@ const BUSY: Duration = Duration::from_millis(200);
 
 async fn open(file: &Path) -> Result<Db, Error> {
     let options = SqliteOptions { path: file.to_owned(), readers: 1 };
-    Db::open_sqlite_within(&options, Schema::Data, BUSY).await
+    Db::open_sqlite_within(&options, Schema::Data, Opening::Make, BUSY).await
 }
 
 /// Writes a job; the number of jobs then.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use letterkeep_model::{Ctx, EmailAddress, Id, kind};
-use letterkeep_store::contact::{self, ChangedContact, ContactRow, NewContact};
+use letterkeep_store::contact::{self, ChangedContact, ContactRow, Creation, NewContact};
 use letterkeep_store::import::{self as rows, ChangeRow, Counts};
 use letterkeep_store::permission::{self, PermissionChangeRow};
 use letterkeep_store::sealed::column;
@@ -182,7 +182,7 @@ pub(super) async fn write(
             }
             Effect::Create(permission) => {
                 // No row of history: `permission::history` tells from the contact what it began with.
-                creates.push(new_contact(row, *permission, import, now));
+                creates.push(new_contact(row, *permission, now));
                 row.contact
             }
             Effect::Update(update) => {
@@ -196,7 +196,14 @@ pub(super) async fn write(
             tagged.entry(tag).or_default().push(contact);
         }
     }
-    if !contact::insert_many(tx, account, &creates).await? {
+    let creation = Creation {
+        // One feed seals with one keyring.
+        key_version: prepared.first().map_or(0, |row| row.key_version),
+        permission_source: SOURCE,
+        import_id: Some(import.uuid()),
+        created_at: now,
+    };
+    if !contact::insert_many(tx, account, &creation, &creates).await? {
         // Somebody added one of the addresses between looking and writing: the batch is done again.
         return Err(Error::Conflict("contact address".into()));
     }
@@ -257,20 +264,15 @@ async fn take_back(
     Ok(())
 }
 
-fn new_contact(row: &Prepared, permission: Permission, import: Id<kind::Import>, now: i64) -> NewContact<'_> {
+fn new_contact(row: &Prepared, permission: Permission, now: i64) -> NewContact<'_> {
     let tracking = row.candidate.tracking;
     NewContact {
         contact_id: row.contact,
         email_index: row.candidate.index,
         record: &row.sealed,
-        key_version: row.key_version,
         permission: permission.name(),
-        permission_source: SOURCE,
-        permission_at: now,
         tracking: tracking.name(),
         tracking_at: if tracking == TrackingConsent::NotSet { 0 } else { now },
-        import_id: Some(import.uuid()),
-        created_at: now,
     }
 }
 

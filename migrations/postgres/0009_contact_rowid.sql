@@ -1,0 +1,1 @@
+-- The table of contacts changes on SQLite alone: PostgreSQL keeps rows in the order in which they came already.
