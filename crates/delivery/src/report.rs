@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, HashMap};
 use letterkeep_campaign::ActivityState;
 use letterkeep_model::{Ctx, EmailAddress, Id, Timestamp, kind};
 use letterkeep_store::sealed::column::DELIVERY_REPLY;
-use letterkeep_store::{Tx, engagement, ledger, sending_total};
+use letterkeep_store::{Store, Tx, engagement, ledger, sending_total};
 use letterkeep_vault::Keyring;
 
-use crate::person;
+use crate::person::{self, PeopleError};
 
 /// Buckets of the chart, at most.
 const BUCKETS: i64 = 60;
@@ -291,12 +291,12 @@ pub struct RecipientReport {
 /// The addresses of contacts by id, and those whose record does not open. Contacts that are in neither were erased.
 pub async fn addresses(
     ctx: &Ctx,
-    tx: &mut Tx,
-    keyring: &Keyring,
+    store: &Store,
     contacts: &[Id<kind::Contact>],
-) -> Result<(HashMap<Id<kind::Contact>, EmailAddress>, Vec<Id<kind::Contact>>), letterkeep_store::Error> {
-    let (people, unreadable) = person::open(ctx, tx, keyring, &[], contacts).await?;
-    Ok((people.into_iter().map(|person| (person.id, person.address)).collect(), unreadable))
+) -> Result<(HashMap<Id<kind::Contact>, EmailAddress>, Vec<Id<kind::Contact>>), PeopleError> {
+    let people = person::open(ctx, store, &[], contacts).await?;
+    let found = people.found.into_iter().map(|person| (person.id, person.address)).collect();
+    Ok((found, people.unreadable))
 }
 
 /// The recipients in a state (`failed`, `in_doubt`, `skipped`, `deferred`, `accepted`), by id after `after`, at most 200.

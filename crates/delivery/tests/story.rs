@@ -8,12 +8,12 @@ mod bounce;
 mod cancel;
 #[path = "story/count.rs"]
 mod count;
-#[path = "story/held.rs"]
-mod held;
 #[path = "story/field.rs"]
 mod field;
 #[path = "story/gone.rs"]
 mod gone;
+#[path = "story/held.rs"]
+mod held;
 #[path = "story/house.rs"]
 mod house;
 #[path = "story/rotation.rs"]

@@ -46,16 +46,12 @@ impl Installation {
     }
 
     async fn open(&self, schema: Schema) -> Db {
-        match &self.postgres {
-            Some(database) => {
-                let options = PostgresOptions { url: database.url().to_owned(), connections: 2 };
-                Db::open_postgres(&options, schema, Opening::Existing).await.unwrap()
-            }
-            None => {
-                let options = SqliteOptions { path: self.file(file_of(schema)), readers: 1 };
-                Db::open_sqlite(&options, schema, Opening::Existing).await.unwrap()
-            }
+        if let Some(database) = &self.postgres {
+            let options = PostgresOptions { url: database.url().to_owned(), connections: 2 };
+            return Db::open_postgres(&options, schema, Opening::Existing).await.unwrap();
         }
+        let options = SqliteOptions { path: self.file(file_of(schema)), readers: 1 };
+        Db::open_sqlite(&options, schema, Opening::Existing).await.unwrap()
     }
 
     /// An organisation with keys, as a sign-up leaves it.

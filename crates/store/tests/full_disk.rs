@@ -90,8 +90,8 @@ async fn a_disk_that_is_full_at_the_start_is_named() {
     let options = SqliteOptions { path: disk.path().join("letterkeep.sqlite3"), readers: 1 };
     // Space for an empty database, not for its tables.
     std::fs::write(disk.path().join("other"), vec![0; (2 << 20) - (128 << 10)]).unwrap();
-    let refused = Db::open_sqlite(&options, Schema::Data).await.err().unwrap();
+    let refused = Db::open_sqlite(&options, Schema::Data, Opening::Make).await.err().unwrap();
     assert!(matches!(refused, Error::Full), "{refused:?}");
     std::fs::remove_file(disk.path().join("other")).unwrap();
-    Db::open_sqlite(&options, Schema::Data).await.unwrap().close().await;
+    Db::open_sqlite(&options, Schema::Data, Opening::Make).await.unwrap().close().await;
 }

@@ -1,5 +1,4 @@
 //! How a database is opened: what is missing is refused, and who only looks changes nothing. On both databases.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use letterkeep_store::{Db, Error, Opening, PostgresOptions, Schema, SqliteOptions};
 use letterkeep_testkit::for_each_database;

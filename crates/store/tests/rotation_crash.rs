@@ -13,7 +13,7 @@ use letterkeep_store::permission::{self, PermissionChangeRow};
 use letterkeep_store::rotation::{self, Progress};
 use letterkeep_store::sealed::{self, TABLES, column};
 use letterkeep_store::sealed_file::{self, ChunkRow};
-use letterkeep_store::{Db, KeyStore, PostgresOptions, Schema, SqliteOptions, Store};
+use letterkeep_store::{Db, KeyStore, Opening, PostgresOptions, Schema, SqliteOptions, Store};
 use letterkeep_testkit::{MockClock, TestHouse, for_each_database};
 use letterkeep_vault::{Keyring, RootSource, sealed_version};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqliteConnection};
@@ -36,13 +36,19 @@ const ACCOUNTS: usize = 300;
 async fn open(dir: &Path, postgres: Option<&str>, now: Timestamp) -> (Store, Ctx) {
     let clock = MockClock::at(now).shared();
     let database = async |name: &str, schema| match postgres {
-        Some(url) => Db::open_postgres(&PostgresOptions { url: url.to_owned(), connections: 2 }, schema).await.unwrap(),
-        None => Db::open_sqlite(&SqliteOptions { path: dir.join(name), readers: 1 }, schema).await.unwrap(),
+        Some(url) => {
+            Db::open_postgres(&PostgresOptions { url: url.to_owned(), connections: 2 }, schema, Opening::Existing)
+                .await
+                .unwrap()
+        }
+        None => Db::open_sqlite(&SqliteOptions { path: dir.join(name), readers: 1 }, schema, Opening::Existing)
+            .await
+            .unwrap(),
     };
     let db = database("letterkeep.sqlite3", Schema::Data).await;
     let keys = database("keys.sqlite3", Schema::Keys).await;
     let source = RootSource::KeyFile(dir.join("root.key"));
-    let keys = KeyStore::open(keys, source, clock.clone(), &SystemEntropy).await.unwrap();
+    let keys = KeyStore::open(keys, source, clock.clone()).await.unwrap();
     (Store { db, keys }, Ctx::system(clock, std::sync::Arc::new(SystemEntropy), Id::NIL))
 }
 

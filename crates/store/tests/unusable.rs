@@ -1,12 +1,11 @@
 //! An embedded database that somebody else holds, or that is damaged: the refusal says so, at the start as well as later.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use letterkeep_model::{Ctx, Entropy as _, Id, Timestamp};
 use letterkeep_store::queue::{self, NewJob};
-use letterkeep_store::{Db, Error, Schema, SqliteOptions};
+use letterkeep_store::{Db, Error, Opening, Schema, SqliteOptions};
 use letterkeep_testkit::{HeldDatabase, MockClock, SeededEntropy};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
 use sqlx::{ConnectOptions as _, Connection as _};

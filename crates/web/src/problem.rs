@@ -118,6 +118,16 @@ impl From<letterkeep_account::Fault> for Problem {
     }
 }
 
+impl From<letterkeep_delivery::PeopleError> for Problem {
+    fn from(error: letterkeep_delivery::PeopleError) -> Self {
+        match error {
+            letterkeep_delivery::PeopleError::Store(error) => error.into(),
+            letterkeep_delivery::PeopleError::Keys(error) => error.into(),
+            error @ letterkeep_delivery::PeopleError::NoKey(_) => Self::internal(error),
+        }
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = self.status();

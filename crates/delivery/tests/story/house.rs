@@ -125,9 +125,9 @@ impl Story<'_> {
     }
 
     pub(crate) async fn resume(&self, campaign: Id<kind::Campaign>) {
-        let known = contact::MERGE_NAMES.iter().map(|name| (*name).to_owned()).collect();
+        let examined = self.examine(campaign).await;
         let mut tx = self.house.store.db.write().await.unwrap();
-        letterkeep_campaign::resume(&self.ctx, &mut tx, &self.keyring, campaign, &known).await.unwrap();
+        letterkeep_campaign::resume(&self.ctx, &mut tx, &self.keyring, &examined).await.unwrap();
         tx.commit().await.unwrap();
     }
 

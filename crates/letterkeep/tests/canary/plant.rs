@@ -20,7 +20,7 @@ use letterkeep_delivery::relay::{self, PasswordChange, RelayInput};
 use letterkeep_delivery::sink::{Behaviour, Reaction, Sink, SinkTls};
 use letterkeep_delivery::smtp::Security;
 use letterkeep_model::{Clock, Ctx, EmailAddress, Entropy, Id, Locale, Role, SystemClock, SystemEntropy, kind};
-use letterkeep_store::{Db, KeyStore, PostgresOptions, Schema, SqliteOptions, Store};
+use letterkeep_store::{Db, KeyStore, Opening, PostgresOptions, Schema, SqliteOptions, Store, sending_trouble};
 use letterkeep_vault::{IndexField, Password, PasswordCost, RootSource, TotpSecret};
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
@@ -35,6 +35,7 @@ pub(crate) const READER: &str = "canary-reader@canary-host.example";
 
 const RELAY_USER: &str = "postausgang";
 const RELAY_PASSWORD: &str = "canary-relay-password";
+const WRONG_RELAY_PASSWORD: &str = "canary-password-that-the-relay-refuses";
 const REPLY: &str = "canary-reply-of-the-server";
 
 /// What was planted in a sealed column.
@@ -85,13 +86,19 @@ impl MailServer {
 /// Opens what the running service has open.
 pub(crate) async fn open(data: &Path, postgres: Option<&str>) -> Store {
     let database = async |name: &str, schema| match postgres {
-        Some(url) => Db::open_postgres(&PostgresOptions { url: url.to_owned(), connections: 3 }, schema).await.unwrap(),
-        None => Db::open_sqlite(&SqliteOptions { path: data.join(name), readers: 2 }, schema).await.unwrap(),
+        Some(url) => {
+            Db::open_postgres(&PostgresOptions { url: url.to_owned(), connections: 3 }, schema, Opening::Existing)
+                .await
+                .unwrap()
+        }
+        None => Db::open_sqlite(&SqliteOptions { path: data.join(name), readers: 2 }, schema, Opening::Existing)
+            .await
+            .unwrap(),
     };
     let db = database("letterkeep.sqlite3", Schema::Data).await;
     let keys = database("keys.sqlite3", Schema::Keys).await;
     let source = RootSource::KeyFile(data.join("root.key"));
-    Store { db, keys: KeyStore::open(keys, source, Arc::new(SystemClock), &SystemEntropy).await.unwrap() }
+    Store { db, keys: KeyStore::open(keys, source, Arc::new(SystemClock)).await.unwrap() }
 }
 
 /// Plants everything; returns when the service has done its part.
@@ -220,12 +227,12 @@ async fn send(store: &Store, mail_server: &MailServer, garden: &mut Garden) {
     let ctx = garden.ctx.clone();
     let keyring = store.keys.keyring(ctx.account).await.unwrap();
     let keys = DomainKeys::generate(&ctx).await.unwrap();
-    let input = RelayInput {
+    let input = |password: &str| RelayInput {
         host: "localhost".into(),
         port: mail_server.sink.address().port(),
         security: Security::StartTls,
         user_name: RELAY_USER.into(),
-        password: PasswordChange::Set(RELAY_PASSWORD.to_owned().into()),
+        password: PasswordChange::Set(password.to_owned().into()),
         connections: 1,
         per_destination_per_minute: 0,
     };
@@ -244,14 +251,11 @@ async fn send(store: &Store, mail_server: &MailServer, garden: &mut Garden) {
         locale: Locale::De,
     })
     .unwrap();
-    let known = contact::MERGE_NAMES.iter().map(|name| (*name).to_owned()).collect();
     let mut tx = store.db.write().await.unwrap();
     domain::add(&ctx, &mut tx, &keyring, &DomainName::parse("vogelhaus.example").unwrap(), keys).await.unwrap();
-    relay::save(&ctx, &mut tx, &keyring, input).await.unwrap();
-    let made = campaign::create(&ctx, &mut tx, &keyring, "Rundbrief", &content, Audience::everybody()).await.unwrap();
-    let launched = campaign::launch(&ctx, &mut tx, &keyring, made.id, When::Now, &known).await.unwrap();
+    relay::save(&ctx, &mut tx, &keyring, input(RELAY_PASSWORD)).await.unwrap();
     tx.commit().await.unwrap();
-    let Launched::Begun(activity) = launched else { panic!("it was to be sent now") };
+    let activity = launch(store, &ctx, &content).await;
     until("the sending", async || {
         let mut tx = store.db.read().await.unwrap();
         let row = campaign::find_activity(&ctx, &mut tx, &keyring, activity).await.unwrap().unwrap();
@@ -259,12 +263,37 @@ async fn send(store: &Store, mail_server: &MailServer, garden: &mut Garden) {
     })
     .await;
 
+    // The next one is held up, because the mail server does not know this password.
+    let mut tx = store.db.write().await.unwrap();
+    relay::save(&ctx, &mut tx, &keyring, input(WRONG_RELAY_PASSWORD)).await.unwrap();
+    tx.commit().await.unwrap();
+    let held = launch(store, &ctx, &content).await;
+    until("the trouble", async || {
+        let mut tx = store.db.read().await.unwrap();
+        sending_trouble::find(&mut tx, ctx.account, held).await.unwrap()
+    })
+    .await;
+
     garden.planted.insert("sending_domain.rsa_private", Planted::Made(b"\x30\x82"));
     garden.planted.insert("sending_domain.ed25519_private", Planted::Made(b"\x30\x2e"));
-    garden.plant("relay.password", RELAY_PASSWORD);
+    garden.planted.insert("sending_trouble.trouble", Planted::Made(b"{\"relay\""));
+    garden.plant("relay.password", WRONG_RELAY_PASSWORD);
+    garden.keep_secret("the relay's earlier password", RELAY_PASSWORD);
     garden.plant("campaign.content", "canary-content");
     garden.plant("campaign_activity.content", "canary-subject");
     garden.plant("delivery_reply.reply", REPLY);
+}
+
+async fn launch(store: &Store, ctx: &Ctx, content: &Content) -> Id<kind::CampaignActivity> {
+    let known = contact::MERGE_NAMES.iter().map(|name| (*name).to_owned()).collect();
+    let keyring = store.keys.keyring(ctx.account).await.unwrap();
+    let mut tx = store.db.write().await.unwrap();
+    let made = campaign::create(ctx, &mut tx, &keyring, "Rundbrief", content, Audience::everybody()).await.unwrap();
+    let examined = campaign::examine(&made, known).await;
+    let launched = campaign::launch(ctx, &mut tx, &keyring, &examined, When::Now).await.unwrap();
+    tx.commit().await.unwrap();
+    let Launched::Begun(activity) = launched else { panic!("it was to be sent now") };
+    activity
 }
 
 /// Plants what must be found: in a column that is not sealed, in each form; and the blind index of an address.

@@ -9,7 +9,6 @@ use jiff::tz::TimeZone;
 use letterkeep_account::Action;
 use letterkeep_audience::{contact, field as custom_field};
 use letterkeep_campaign::{Campaign, CampaignError, State, When};
-use letterkeep_delivery::PeopleError;
 use letterkeep_delivery::check::{CheckError, Count, Counting, PreSend, pre_send, start};
 use letterkeep_delivery::test_send::{Sample, test_send};
 use letterkeep_delivery::{domain, relay};
@@ -47,9 +46,9 @@ pub(super) fn unchecked(error: CheckError) -> Problem {
     match error {
         CheckError::NoCampaign => Problem::NotFound,
         CheckError::Campaign(error) => fault(error),
-        CheckError::Store(error) | CheckError::People(PeopleError::Store(error)) => error.into(),
-        CheckError::Keys(error) | CheckError::People(PeopleError::Keys(error)) => error.into(),
-        CheckError::People(error) => Problem::internal(error),
+        CheckError::Store(error) => error.into(),
+        CheckError::Keys(error) => error.into(),
+        CheckError::People(error) => error.into(),
     }
 }
 

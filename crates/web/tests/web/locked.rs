@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::{StatusCode, header};
-use letterkeep_store::{Db, Schema, SqliteOptions};
+use letterkeep_store::{Db, Opening, Schema, SqliteOptions};
 use letterkeep_testkit::{HeldDatabase, TestHouse};
 
 use crate::support::Visitor;
@@ -13,7 +13,8 @@ async fn a_form_that_meets_a_locked_database_may_be_sent_again() {
     let mut test = TestHouse::sqlite().await;
     let file = test.dir().join("letterkeep.sqlite3");
     let options = SqliteOptions { path: file.clone(), readers: 2 };
-    test.store.db = Db::open_sqlite_within(&options, Schema::Data, Opening::Existing, Duration::from_millis(100)).await.unwrap();
+    test.store.db =
+        Db::open_sqlite_within(&options, Schema::Data, Opening::Existing, Duration::from_millis(100)).await.unwrap();
     let mut erika = Visitor::new(&test);
     erika.sign_up(&test, "erika").await;
     let fields =

@@ -1,5 +1,7 @@
 //! The recipients of a sending by state, paged by key.
 
+use std::collections::HashMap;
+
 use axum::extract::{Path, Query};
 use letterkeep_account::Action;
 use letterkeep_delivery::report;
@@ -46,13 +48,13 @@ async fn show(
     let more = found.len() > LINES;
     found.truncate(LINES);
     let ids: Vec<_> = found.iter().map(|recipient| recipient.contact).collect();
-    let (addresses, unreadable) = report::addresses(&visit.ctx, &mut tx, &visit.keyring, &ids).await?;
-
     let words = match state {
         // What was said before the message was taken does not matter any more.
         "accepted" | "skipped" => HashMap::new(),
         _ => report::last_words(&visit.ctx, &mut tx, &visit.keyring, activity, &ids).await?,
     };
+    drop(tx);
+    let (addresses, unreadable) = report::addresses(&visit.ctx, &visit.house.store, &ids).await?;
 
     let address = |state: &str| format!("/campaigns/{}/recipients?state={state}", campaign.id);
     let filter: Vec<_> = STATES.iter().map(|state| (address(state), named(&visit, "recipient-state", state))).collect();
