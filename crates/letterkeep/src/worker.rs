@@ -215,3 +215,70 @@ pub(crate) async fn enqueue_rotation(ctx: &Ctx, store: &Store) -> Result<(), Err
     queue::enqueue(ctx, &mut tx, job).await?;
     tx.commit().await
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+    use letterkeep_audience::contact::MERGE_NAMES;
+    use letterkeep_campaign::{Audience, Content, ContentInput, Format, Launched, State, When};
+    use letterkeep_model::{EmailAddress, Locale};
+    use letterkeep_testkit::{TestHouse, for_each_database};
+
+    use super::*;
+
+    fn house(test: &TestHouse) -> House {
+        House { store: test.store.clone(), clock: test.clock.clone(), entropy: test.entropy.clone() }
+    }
+
+    fn content() -> Content {
+        let input = ContentInput {
+            subject: "Hello".into(),
+            preheader: String::new(),
+            from_name: "Shop".into(),
+            from_address: EmailAddress::parse("news@shop.example").unwrap(),
+            reply_to: None,
+            postal_address: "Way 1".into(),
+            format: Format::Html,
+            source: "<html><body><p>{{ postal_address }}</p><a href=\"{{ unsubscribe_url }}\">x</a></body></html>"
+                .into(),
+            text: None,
+            locale: Locale::En,
+        };
+        Content::parse(input).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_campaign_whose_job_kills_its_workers_is_paused() {
+        for_each_database(async |test| {
+            let (house, (account, keyring)) = (house(test), test.account().await);
+            let ctx = house.system(account);
+            let known = MERGE_NAMES.iter().map(|name| (*name).to_owned()).collect();
+            let audience = Audience { everybody: true, ..Audience::default() };
+            let mut tx = test.store.db.write().await.unwrap();
+            let made =
+                letterkeep_campaign::create(&ctx, &mut tx, &keyring, "News", &content(), audience).await.unwrap();
+            let launched = letterkeep_campaign::launch(&ctx, &mut tx, &keyring, made.id, When::Now, &known).await;
+            assert!(matches!(launched, Ok(Launched::Begun(_))));
+            tx.commit().await.unwrap();
+            let state = async || {
+                let mut tx = test.store.db.read().await.unwrap();
+                let found = letterkeep_campaign::find(&ctx, &mut tx, &keyring, made.id).await.unwrap().unwrap();
+                (found.state, found.state_reason)
+            };
+            // Each worker takes the job and is never heard of again.
+            let mut attempts = 0;
+            while let Some(job) = queue::claim(&test.store.db, ctx.now(), LEASE).await.unwrap() {
+                assert_eq!(job.kind, SENDING);
+                attempts += 1;
+                bury_vanished(&house).await.unwrap();
+                assert_eq!(state().await.0, State::Sending, "in attempt {attempts} somebody still works on it");
+                test.clock.advance(LEASE * 2);
+            }
+            assert!(attempts > 1);
+            bury_vanished(&house).await.unwrap();
+            assert_eq!(state().await, (State::Paused, "gave_up".to_owned()));
+        })
+        .await;
+    }
+}
