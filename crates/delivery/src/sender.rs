@@ -375,7 +375,7 @@ async fn pass(run: &Arc<Run>, progress: &(dyn Fn(Progress) + Send + Sync)) {
     // A connection may end for want of messages while another one cannot be made: then nobody has noticed yet.
     let unreachable = lock(&run.unreachable).take();
     if let Some(error) = unreachable.filter(|_| !run.reached.load(Ordering::SeqCst)) {
-        run.stop_for(Trouble::relay(&error), error.to_string());
+        run.stop_for(Trouble::relay(&error), error.without_words());
     }
     // No connection is left: what is ready goes back.
     let mut rest = source.lock().await;

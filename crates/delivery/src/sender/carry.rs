@@ -70,9 +70,10 @@ pub(super) async fn carry(run: Arc<Run>, source: Arc<Mutex<mpsc::Receiver<Prepar
 fn give_up(run: &Run, error: &SmtpError) {
     *super::lock(&run.unreachable) = Some(error.clone());
     if run.connections.fetch_sub(1, Ordering::SeqCst) == 1 {
-        run.stop_for(Trouble::relay(error), error.to_string());
+        run.stop_for(Trouble::relay(error), error.without_words());
     } else {
-        tracing::warn!(activity = %run.activity, %error, "a connection to the relay was given up; others go on");
+        let error = error.without_words();
+        tracing::warn!(activity = %run.activity, error, "a connection to the relay was given up; others go on");
     }
 }
 

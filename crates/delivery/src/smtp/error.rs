@@ -107,6 +107,16 @@ pub enum SmtpError {
     Trust(#[from] TrustError),
 }
 
+impl SmtpError {
+    /// The text for logs and operators: without the server's words, which quote user names and addresses.
+    pub fn without_words(&self) -> String {
+        match self {
+            Self::Refused { stage, reply } => format!("the server refused {stage} with code {}", reply.code),
+            error => error.to_string(),
+        }
+    }
+}
+
 /// What the system says, as far as anybody can act on it.
 const KINDS: [(&str, ErrorKind); 9] = [
     ("refused", ErrorKind::ConnectionRefused),
@@ -128,4 +138,18 @@ fn write_kind<S: Serializer>(kind: &ErrorKind, serializer: S) -> Result<S::Ok, S
 fn read_kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ErrorKind, D::Error> {
     let name = String::deserialize(deserializer)?;
     Ok(KINDS.iter().find(|(known, _)| *known == name).map_or(ErrorKind::Other, |(_, kind)| *kind))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_said_is_not_for_logs() {
+        let reply = Reply { code: 535, enhanced: None, lines: vec!["5.7.8 no such user erika@example.org".to_owned()] };
+        let refused = SmtpError::Refused { stage: Stage::Auth, reply };
+        assert!(refused.to_string().contains("erika@example.org"));
+        assert_eq!(refused.without_words(), "the server refused the log-in with code 535");
+        assert_eq!(SmtpError::NoAuth.without_words(), SmtpError::NoAuth.to_string());
+    }
 }

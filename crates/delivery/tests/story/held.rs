@@ -122,6 +122,11 @@ async fn a_server_that_refuses_the_sender_costs_no_recipient() {
         assert_eq!((held.state, held.state_reason.as_str()), (State::Paused, "sender_refused"));
         let told = trouble(&story, activity).await;
         assert!(matches!(&told, Some(Trouble::Sender(reply)) if reply.text().contains("quota")), "{told:?}");
+        let mut tx = house.store.db.read().await.unwrap();
+        let stored = letterkeep_store::sending_trouble::find(&mut tx, story.ctx.account, activity).await.unwrap();
+        let (stored, _) = stored.unwrap();
+        assert!(!stored.windows(5).any(|window| window == b"quota"), "what the server said is sealed");
+        drop(tx);
         let report = story.report(activity).await;
         assert_eq!((report.accepted, report.planned, report.failed), (20, 280, 0), "{report:?}");
         assert!(work(&story).await.is_none());

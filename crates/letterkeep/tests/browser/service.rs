@@ -35,6 +35,8 @@ impl Service {
         let mut child = program()
             .args(["serve", "--listen", &format!("127.0.0.1:{port}")])
             .env("LETTERKEEP_PUBLIC_URL", &base)
+            // The mail server of the test is on this machine.
+            .env("LETTERKEEP_RELAY_PRIVATE_NETWORKS", "127.0.0.0/8")
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
