@@ -329,14 +329,6 @@ pub async fn last_words(
     contacts: &[Id<kind::Contact>],
 ) -> Result<HashMap<Id<kind::Contact>, Option<String>>, letterkeep_store::Error> {
     let contacts: Vec<_> = contacts.iter().map(|contact| contact.uuid()).collect();
-    let mut last = HashMap::new();
-    for row in ledger::replies(tx, ctx.account, activity, &contacts).await? {
-        // Ids of replies grow with time.
-        let kept = last.entry(row.contact_id).or_insert_with(|| row.clone());
-        if row.reply_id > kept.reply_id {
-            *kept = row;
-        }
-    }
     let open = |row: ledger::StoredReply| {
         let contact = Id::from_uuid(row.contact_id);
         match keyring.open(&DELIVERY_REPLY.slot(&row.reply_id), &row.reply) {
@@ -347,5 +339,5 @@ pub async fn last_words(
             }
         }
     };
-    Ok(last.into_values().map(open).collect())
+    Ok(ledger::last_replies(tx, ctx.account, activity, &contacts).await?.into_iter().map(open).collect())
 }

@@ -218,8 +218,6 @@ pub(crate) async fn enqueue_rotation(ctx: &Ctx, store: &Store) -> Result<(), Err
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
     use letterkeep_audience::contact::MERGE_NAMES;
     use letterkeep_campaign::{Audience, Content, ContentInput, Format, Launched, State, When};
     use letterkeep_model::{EmailAddress, Locale};

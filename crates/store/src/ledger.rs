@@ -82,10 +82,11 @@ bulk_statements! {
             AND recipient.contact_id = outcome.contact_id AND recipient.lease_epoch = outcome.epoch
             AND recipient.state IN ('leased', 'sending')
         RETURNING recipient.state";
-    REPLIES = "WITH wanted (account_id, activity_id, contact_id) AS ("
+    LAST_REPLIES = "WITH wanted (account_id, activity_id, contact_id) AS ("
         ["uuid", "uuid", "uuid"]
-        ") SELECT r.contact_id, r.reply_id, r.reply FROM wanted w JOIN delivery_reply r
-        ON r.account_id = w.account_id AND r.activity_id = w.activity_id AND r.contact_id = w.contact_id";
+        ") SELECT r.contact_id, r.reply_id, r.reply FROM wanted w JOIN delivery_reply r ON r.account_id = w.account_id
+        AND r.reply_id = (SELECT l.reply_id FROM delivery_reply l WHERE l.account_id = w.account_id
+            AND l.activity_id = w.activity_id AND l.contact_id = w.contact_id ORDER BY l.reply_id DESC LIMIT 1)";
     INSERT_REPLIES = "INSERT INTO delivery_reply
         (account_id, reply_id, activity_id, contact_id, attempt, reply_code, reply, key_version, at)"
         ["uuid", "uuid", "uuid", "uuid", "bigint", "bigint", "bytea", "bigint", "bigint"]
@@ -145,7 +146,7 @@ pub struct ReplyRow {
     pub at: i64,
 }
 
-/// A server's words about one attempt, as stored.
+/// A server's last words about a recipient, as stored.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct StoredReply {
     /// Who.
@@ -387,14 +388,13 @@ pub async fn find(
     optional!(tx, FIND => RecipientRow, account.uuid(), activity.uuid(), contact.uuid())
 }
 
-/// What servers said about some recipients, in no particular order; a recipient has one row for each attempt that was
-/// answered, ten at most.
-pub async fn replies(
+/// What servers said last about some recipients, in no particular order.
+pub async fn last_replies(
     tx: &mut Tx,
     account: Id<kind::Account>,
     activity: Id<kind::CampaignActivity>,
     contacts: &[Uuid],
 ) -> Result<Vec<StoredReply>, Error> {
     let (account, activity) = (account.uuid(), activity.uuid());
-    bulk_all!(tx, REPLIES => StoredReply, contacts, |query, contact| query.bind(account).bind(activity).bind(contact))
+    bulk_all!(tx, LAST_REPLIES => StoredReply, contacts, |query, contact| query.bind(account).bind(activity).bind(contact))
 }
