@@ -112,6 +112,46 @@ async fn an_invitation_a_role_and_the_end_of_it() {
 }
 
 #[tokio::test]
+async fn somebody_who_never_finished_can_be_removed_and_browsers_be_forgotten() {
+    for_each_database(async |test| {
+        let mut erika = Visitor::new(test);
+        erika.sign_up(test, "erika").await;
+        erika.get("/users").await;
+        let made = erika.post("/users/invitations", &[("role", "viewer")]).await;
+        let link = made.body.split("id=\"link\">").nth(1).unwrap().split('<').next().unwrap().to_owned();
+        let path = link.strip_prefix(ORIGIN).unwrap().to_owned();
+        let mut max = Visitor::new(test);
+        max.get(&path).await;
+        let fields = [("user_name", "max"), ("email", "max@sonnenberg.example"), ("password", PASSWORD)];
+        assert_eq!(max.post(&path, &fields).await.location(), "/sign-up/factor");
+        let users = erika.get("/users").await;
+        let ids = users.body.split("href=\"/users/user_").skip(1).map(|rest| rest.split('"').next().unwrap());
+        let mut address = String::new();
+        for id in ids {
+            if erika.get(&format!("/users/user_{id}")).await.has("<h1 tabindex=\"-1\">max</h1>") {
+                address = format!("/users/user_{id}");
+            }
+        }
+        assert!(erika.get(&address).await.has("End the sign-up"));
+        assert!(erika.get(&format!("{address}/disable")).await.has("End the sign-up of max"));
+        assert_eq!(erika.post(&format!("{address}/disable"), &[]).await.location(), "/users");
+        assert_eq!(erika.get(&address).await.status, StatusCode::NOT_FOUND);
+        assert!(max.get("/sign-up/factor").await.location().starts_with("/log-in"), "the sign-up has ended");
+
+        let sessions = erika.get("/sessions").await;
+        assert!(sessions.has("Known browsers") && sessions.has("this browser"), "{}", sessions.body);
+        let forget = sessions.body.split("action=\"").map(|rest| rest.split('"').next().unwrap());
+        let forget = forget.into_iter().find(|action| action.contains("/browsers/")).unwrap().to_owned();
+        assert_eq!(erika.post(&forget, &[]).await.location(), "/sessions?forgotten=yes");
+        let sessions = erika.get("/sessions?forgotten=yes").await;
+        assert!(sessions.has("Forgotten. The browser counts as unknown") && !sessions.has("Known browsers"));
+        assert!(erika.get("/audit").await.has("Known browser forgotten"));
+        check_pages(&erika);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn changing_password_and_factor() {
     let test = &TestHouse::sqlite().await;
     let mut erika = Visitor::new(test);

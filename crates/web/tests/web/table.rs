@@ -2,11 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
-use crate::support::{ORIGIN, PASSWORD, Visitor, house};
+use std::time::Duration;
+
+use crate::support::{Answer, ORIGIN, PASSWORD, Visitor, house};
 use axum::body::Body;
 use http::{Method, Request, StatusCode, header};
 use letterkeep_account::{UserName, allows, user};
-use letterkeep_model::{Id, Role};
+use letterkeep_model::{Clock as _, Id, Role};
 use letterkeep_testkit::TestHouse;
 use letterkeep_web::{Access, Declared, declared, router};
 
@@ -115,18 +117,65 @@ async fn every_answer_is_protected() {
         let cached = answer.headers[header::CACHE_CONTROL].to_str().unwrap();
         assert_eq!(cached.contains("immutable"), *path == css, "{path}: {cached}");
         assert!(*path == css || cached.contains("no-"), "{path}: {cached}");
-        for line in answer.headers.get_all(header::SET_COOKIE) {
-            let line = line.to_str().unwrap();
-            assert!(
-                line.starts_with("__Host-") && line.ends_with("; Path=/; Secure; HttpOnly; SameSite=Lax"),
-                "{line}"
-            );
-        }
+        protected_cookies(path, answer);
     }
     assert_eq!(answers[1].1.status, StatusCode::NOT_FOUND);
     assert!(answers[1].1.has("There is no such page"));
     assert_eq!(answers[7].1.status, StatusCode::METHOD_NOT_ALLOWED);
     assert!(answers[7].1.has("This address cannot be called like that"));
+}
+
+/// Every cookie of an answer keeps to the host, to TLS, away from scripts and away from other sites' forms. Yields their
+/// names.
+fn protected_cookies(what: &str, answer: &Answer) -> Vec<String> {
+    let lines = answer.headers.get_all(header::SET_COOKIE).iter().map(|line| line.to_str().unwrap());
+    lines
+        .map(|line| {
+            let mut parts = line.split("; ");
+            let name = parts.next().unwrap().split_once('=').unwrap().0;
+            let attributes: Vec<_> = parts.collect();
+            assert!(name.starts_with("__Host-letterkeep"), "{what}: {name}");
+            for wanted in ["Path=/", "Secure", "HttpOnly", "SameSite=Lax"] {
+                assert!(attributes.contains(&wanted), "{what}: {name} without {wanted}");
+            }
+            // Whatever else there is can only be an age: no domain, no second path or SameSite.
+            let others: Vec<_> = attributes.iter().filter(|one| !one.starts_with("Max-Age=")).collect();
+            assert_eq!(others.len(), 4, "{what}: {name}: {attributes:?}");
+            name.to_owned()
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn every_cookie_on_the_way_in_and_out_is_protected() {
+    const SESSION: &str = "__Host-letterkeep";
+    const DEVICE: &str = "__Host-letterkeep-device";
+    let test = &TestHouse::sqlite().await;
+    let mut erika = Visitor::new(test);
+    let secret = erika.sign_up(test, "erika").await;
+    let code = || {
+        test.clock.advance(Duration::from_secs(30));
+        secret.code_at(test.clock.now())
+    };
+    erika.get("/profile").await;
+    let out = erika.post("/log-out", &[]).await;
+    assert_eq!(protected_cookies("log-out", &out), [SESSION], "the session's cookie is taken back");
+    erika.get("/log-in").await;
+    let half = erika.post("/log-in", &[("user_name", "erika"), ("password", PASSWORD)]).await;
+    assert_eq!(protected_cookies("password", &half), [SESSION]);
+    erika.get("/log-in/factor").await;
+    let full = erika.post("/log-in/factor", &[("code", &code())]).await;
+    assert_eq!(protected_cookies("factor", &full), [SESSION, DEVICE]);
+    erika.get("/profile/prove?next=/profile/codes").await;
+    let proven = erika.post("/profile/prove", &[("code", &code()), ("next", "/profile/codes")]).await;
+    assert_eq!(protected_cookies("step-up", &proven), [SESSION]);
+    erika.get("/profile").await;
+    let new = "eleven copper kettles sing at dusk";
+    let changed = erika.post("/profile/password", &[("current", PASSWORD), ("new_password", new)]).await;
+    assert_eq!(protected_cookies("password change", &changed), [SESSION]);
+    erika.get("/profile").await;
+    let chosen = erika.post("/profile/preferences", &[("scheme", "dark"), ("back", "/profile")]).await;
+    assert_eq!(protected_cookies("preferences", &chosen), ["__Host-letterkeep-scheme"]);
 }
 
 #[tokio::test]
