@@ -7,8 +7,10 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use letterkeep_model::Timestamp;
 use rustls::ServerConfig;
+use rustls::client::verify_server_name;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::server::ParsedCertificate;
 
 /// How long a certificate of our own making is valid: 397 days, the longest that browsers accept.
 const VALID_DAYS: u32 = 397;
@@ -65,11 +67,12 @@ impl Certificate {
         Ok(Self { chain: certificates, key: key_der })
     }
 
-    /// Reads the self-signed certificate in `directory`, or makes one for `names` and stores it there (the key with
-    /// mode 0600).
+    /// Reads the self-signed certificate in `directory`; makes one for `names` and stores it there (the key with mode
+    /// 0600) if there is none, or if it is old or not for all of them.
     pub fn self_signed(directory: &Path, names: &[String], now: Timestamp) -> Result<Self, CertificateError> {
         let (chain, key) = (directory.join("tls-certificate.pem"), directory.join("tls-key.pem"));
-        if !key.exists() || !is_recent(&chain, now) {
+        let kept = if key.exists() && is_recent(&chain, now) { Self::read(&chain, &key).ok() } else { None };
+        if !kept.is_some_and(|certificate| certificate.is_for(names)) {
             let mut params = rcgen::CertificateParams::new(names.to_vec())?;
             let epoch = rcgen::date_time_ymd(1970, 1, 1);
             params.not_before = epoch + now.minus(DAY).since(Timestamp::from_seconds(0));
@@ -82,6 +85,13 @@ impl Certificate {
             write_private(&chain, certificate.pem().as_bytes())?;
         }
         Self::read(&chain, &key)
+    }
+
+    /// Whether clients accept it for each of these names. What is no name that a client could ask for does not count.
+    fn is_for(&self, names: &[String]) -> bool {
+        let Ok(certificate) = ParsedCertificate::try_from(&self.chain[0]) else { return false };
+        let mut names = names.iter().filter_map(|name| ServerName::try_from(name.as_str()).ok());
+        names.all(|name| verify_server_name(&certificate, &name).is_ok())
     }
 
     /// The chain, for clients that must trust exactly this certificate.
@@ -121,6 +131,9 @@ fn write_private(path: &Path, content: &[u8]) -> Result<(), CertificateError> {
     options
         .open(path)
         .and_then(|mut file| {
+            // A file that was there before keeps its mode otherwise.
+            #[cfg(unix)]
+            file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
             file.write_all(content)?;
             file.sync_all()
         })

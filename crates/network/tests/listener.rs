@@ -101,3 +101,35 @@ async fn a_port_in_use_is_named() {
     let second = Listener::bind(running.address, certificate, Limits::default()).await;
     assert!(matches!(second.err(), Some(ListenError::InUse(address)) if address == running.address));
 }
+
+#[test]
+fn a_self_signed_certificate_follows_its_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let made = |names: &[&str], days: u64| {
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        let now = SystemClock.now().plus(std::time::Duration::from_hours(24 * days));
+        Certificate::self_signed(dir.path(), &names, now).unwrap().chain()[0].to_vec()
+    };
+    let first = made(&["localhost", "127.0.0.1"], 0);
+    assert_eq!(first, made(&["localhost", "127.0.0.1"], 1), "kept as long as it fits");
+    let second = made(&["post.example.org", "localhost", "127.0.0.1"], 1);
+    assert_ne!(first, second, "the name is new");
+    assert_eq!(second, made(&["post.example.org", "localhost", "127.0.0.1"], 1));
+    assert_eq!(second, made(&["localhost"], 1), "it still is for the names that are left");
+    assert_ne!(second, made(&["::1", "localhost"], 1), "an address is a name too");
+    let third = made(&["::1", "localhost"], 1);
+    assert_eq!(third, made(&["::1", "localhost"], 1));
+    assert_ne!(third, made(&["::1", "localhost"], 301), "too old");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_key_that_is_made_anew_is_private_whatever_stood_there() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let key = dir.path().join("tls-key.pem");
+    std::fs::write(&key, "old").unwrap();
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+    Certificate::self_signed(dir.path(), &["localhost".into()], SystemClock.now()).unwrap();
+    assert_eq!(std::fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
+}
