@@ -17,7 +17,7 @@ fn example(route: &Declared) -> String {
     route.path.split('/').map(|part| if part.starts_with('{') { "x" } else { part }).collect::<Vec<_>>().join("/")
 }
 
-async fn ask(visitor: &Visitor, route: &Declared) -> crate::support::Answer {
+async fn ask(visitor: &Visitor, route: &Declared) -> Answer {
     let mut visitor = visitor.clone();
     if route.method == Method::GET {
         visitor.get(&example(route)).await
