@@ -9,8 +9,6 @@ pub(crate) mod init;
 pub(crate) mod keys;
 pub(crate) mod serve;
 
-use std::path::Path;
-
 use anyhow::{Context as _, bail};
 use letterkeep_model::{Id, kind};
 
@@ -39,13 +37,4 @@ async fn account(house: &House, named: Option<Id<kind::Account>>) -> anyhow::Res
         [only] => Ok(*only),
         _ => bail!("there are several accounts; name one with --account"),
     }
-}
-
-/// Makes (or empties) a file that only its owner can read.
-pub(crate) async fn private_file(path: &Path) -> anyhow::Result<tokio::fs::File> {
-    let mut options = tokio::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    options.mode(0o600);
-    options.open(path).await.with_context(|| format!("writing {}", path.display()))
 }

@@ -2,12 +2,16 @@
 //!
 //! Every refusal names the key, the line and what would be right.
 
+mod passwords;
+
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use toml::Spanned;
+
+pub(crate) use passwords::PasswordRules;
 
 /// Where the service listens if nobody says otherwise.
 const LISTEN: &str = "127.0.0.1:8443";
@@ -20,9 +24,14 @@ pub(crate) enum ConfigError {
     /// The file cannot be read.
     #[error("the configuration file {0} cannot be read: {1}")]
     File(PathBuf, std::io::Error),
-    /// Not TOML, an unknown key, or a value of the wrong type. The message carries line and column.
-    #[error("the configuration file {0} is not valid:\n{1}")]
-    Toml(PathBuf, toml::de::Error),
+    /// Not TOML, an unknown key, or a value of the wrong type. The line itself is not shown: it may hold a password.
+    #[error("{place}: {message}")]
+    Toml {
+        /// File, line and column.
+        place: String,
+        /// What is wrong, without values.
+        message: String,
+    },
     /// A value that cannot be used.
     #[error("{place}: {key} = {value:?} {problem}")]
     Value {
@@ -49,6 +58,7 @@ pub(crate) struct Config {
     pub(crate) root: RootKey,
     /// For the command that changes the passphrase of the root key.
     pub(crate) new_passphrase: PassphraseFrom,
+    pub(crate) passwords: PasswordRules,
     pub(crate) import_max_bytes: u64,
     pub(crate) log: Log,
 }
@@ -125,6 +135,8 @@ struct File {
     #[serde(default)]
     keys: FileKeys,
     #[serde(default)]
+    passwords: passwords::FilePasswords,
+    #[serde(default)]
     import: FileImport,
     #[serde(default)]
     log: FileLog,
@@ -173,6 +185,7 @@ pub(crate) struct Overrides {
 }
 
 /// A value and where it stands, for error messages.
+#[derive(Debug, Clone)]
 struct Found {
     value: String,
     place: String,
@@ -194,10 +207,35 @@ impl Source<'_> {
         if let Some(value) = (self.environment)(variable) {
             return Some(Found { value, place: format!("environment variable {variable}") });
         }
-        in_file.map(|spanned| Found {
+        in_file.map(|spanned| self.found(&spanned))
+    }
+
+    /// A value of the file and where it stands.
+    fn found(&self, spanned: &Spanned<impl ToString>) -> Found {
+        Found {
             place: format!("{}, line {}", self.path.display(), self.line(&spanned.span())),
-            value: spanned.into_inner(),
-        })
+            value: spanned.get_ref().to_string(),
+        }
+    }
+
+    /// What is wrong with the file. Neither the line, which the error itself would show, nor a value in the message
+    /// reaches the terminal: either may be a database's address with its password.
+    fn not_valid(&self, error: &toml::de::Error) -> ConfigError {
+        let place = match error.span() {
+            None => self.path.display().to_string(),
+            Some(span) => {
+                let before = &self.text[..self.text.floor_char_boundary(span.start)];
+                let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+                format!("{}, line {}, column {column}", self.path.display(), self.line(&span))
+            }
+        };
+        let message = match (error.message().find('"'), error.message().rfind('"')) {
+            (Some(from), Some(to)) if from < to => {
+                format!("{}(hidden){}", &error.message()[..from], &error.message()[to + 1..])
+            }
+            _ => error.message().to_owned(),
+        };
+        ConfigError::Toml { place, message }
     }
 }
 
@@ -221,8 +259,7 @@ impl Config {
     }
 
     fn parse(source: &Source<'_>, overrides: &Overrides) -> Result<Self, ConfigError> {
-        let file: File =
-            toml::from_str(source.text).map_err(|error| ConfigError::Toml(source.path.to_owned(), error))?;
+        let file: File = toml::from_str(source.text).map_err(|error| source.not_valid(&error))?;
         let data = overrides
             .data
             .clone()
@@ -255,37 +292,15 @@ impl Config {
             (Some(found), None) => return Err(refuse(found, "tls.certificate", "needs tls.key beside it")),
             (None, Some(found)) => return Err(refuse(found, "tls.key", "needs tls.certificate beside it")),
         };
-        let keys_url = source.find("LETTERKEEP_KEYS_DATABASE_URL", file.database.keys_url);
-        let database = match source.find("LETTERKEEP_DATABASE_URL", file.database.url) {
-            None => match keys_url {
-                None => Database::Sqlite,
-                Some(mut found) => {
-                    found.value = "(hidden)".into();
-                    return Err(refuse(found, "database.keys_url", "needs database.url beside it"));
-                }
-            },
-            Some(mut found) if !found.value.starts_with("postgres://") && !found.value.starts_with("postgresql://") => {
-                // The address may hold a password, even a mistyped one.
-                found.value = "(hidden)".into();
-                return Err(refuse(found, "database.url", "is not a postgres:// address; leave it out for SQLite"));
-            }
-            Some(found) => {
-                let keys_url = keys_url.map_or_else(|| found.value.clone(), |keys| keys.value);
-                Database::Postgres { url: found.value, keys_url }
-            }
-        };
+        let database = database(source, file.database)?;
         let root = root_key(source, file.keys, &data)?;
         let new_passphrase = passphrase(source, "LETTERKEEP_NEW_PASSPHRASE", "LETTERKEEP_NEW_PASSPHRASE_FILE", None);
+        let passwords = PasswordRules::parse(source, file.passwords)?;
         let import_max_bytes = match file.import.max_megabytes {
             None => 200 * 1024 * 1024,
             Some(megabytes) if (1..=4096).contains(megabytes.get_ref()) => megabytes.into_inner() * 1024 * 1024,
             Some(megabytes) => {
-                return Err(ConfigError::Value {
-                    place: format!("{}, line {}", source.path.display(), source.line(&megabytes.span())),
-                    key: "import.max_megabytes",
-                    value: megabytes.into_inner().to_string(),
-                    problem: "is not between 1 and 4096".into(),
-                });
+                return Err(refuse(source.found(&megabytes), "import.max_megabytes", "is not between 1 and 4096"));
             }
         };
         let json = match source.find("LETTERKEEP_LOG_FORMAT", file.log.format) {
@@ -304,7 +319,29 @@ impl Config {
             Some(found) => found.value,
         };
         let log = Log { json, level };
-        Ok(Self { listen, public_url, data, tls, database, root, new_passphrase, import_max_bytes, log })
+        Ok(Self { listen, public_url, data, tls, database, root, new_passphrase, passwords, import_max_bytes, log })
+    }
+}
+
+fn database(source: &Source<'_>, file: FileDatabase) -> Result<Database, ConfigError> {
+    // The address may hold a password, even a mistyped one: no refusal shows it.
+    let hidden = |found: Found, key, problem| refuse(Found { value: "(hidden)".into(), ..found }, key, problem);
+    let sound = |found: &Found| found.value.starts_with("postgres://") || found.value.starts_with("postgresql://");
+    let url = source.find("LETTERKEEP_DATABASE_URL", file.url);
+    match (url, source.find("LETTERKEEP_KEYS_DATABASE_URL", file.keys_url)) {
+        (None, None) => Ok(Database::Sqlite),
+        (None, Some(keys)) => Err(hidden(keys, "database.keys_url", "needs database.url beside it")),
+        (Some(url), _) if !sound(&url) => {
+            Err(hidden(url, "database.url", "is not a postgres:// address; leave it out for SQLite"))
+        }
+        (Some(_), Some(keys)) if !sound(&keys) => {
+            let problem = "is not a postgres:// address; leave it out to keep the keys beside the data";
+            Err(hidden(keys, "database.keys_url", problem))
+        }
+        (Some(url), keys) => {
+            let keys_url = keys.map_or_else(|| url.value.clone(), |keys| keys.value);
+            Ok(Database::Postgres { url: url.value, keys_url })
+        }
     }
 }
 
@@ -391,8 +428,21 @@ mod tests {
             ("[keys]\nroot = 'post-it'", ["line 2", "keys.root"]),
             ("[import]\nmax_megabytes = 0", ["line 2", "import.max_megabytes"]),
             ("[log]\nformat = 'xml'", ["line 2", "log.format"]),
+            (
+                "[database]\nurl = 'postgres://u@h/d'\nkeys_url = 'mysql://u:secret@h/d'",
+                ["line 3", "database.keys_url"],
+            ),
+            ("[passwords]\nmin_length = 8", ["line 2", "passwords.min_length"]),
+            ("[passwords]\nmin_strength = 2", ["line 2", "passwords.min_strength"]),
+            ("[passwords]\ncost = 'free'", ["line 2", "passwords.cost"]),
             ("listne = 1", ["line 1", "listne"]),
-            ("listen = 1", ["line 1", "listen"]),
+            ("listen = 1", ["line 1", "expected a string"]),
+            // A line that the parser itself refuses, or a value of another type, may hold a password too.
+            ("[database]\n  url = postgres://u:secret@h/d", ["line 2", "column 9"]),
+            ("[database]\nurl = \"postgres://u:secret@h/d", ["line 2", "column"]),
+            ("[database]\nurl = 'postgres://u:secret@h/d' keys_url = 1", ["line 2", "column"]),
+            ("database = 'postgres://u:\"secret\"@h/d'", ["line 1", "invalid type"]),
+            ("[import]\nmax_megabytes = 'postgres://u:secret@h/d'", ["line 2", "(hidden)"]),
         ] {
             let error = load(text, &[]).unwrap_err();
             for part in parts {
@@ -402,6 +452,20 @@ mod tests {
         }
         let error = load("", &[("LETTERKEEP_LISTEN", "x")]).unwrap_err();
         assert!(error.contains("LETTERKEEP_LISTEN"), "{error}");
+    }
+
+    #[test]
+    fn a_list_of_forbidden_passwords_is_read_or_refused_with_its_line() {
+        assert!(load("", &[]).unwrap().passwords.load().is_ok());
+        let text = "[passwords]\nmin_length = 16\nblocklist = 'Cargo.toml'\ncost = '46-mib'";
+        let config = load(text, &[]).unwrap();
+        assert!(config.passwords.load().is_ok());
+        assert_eq!(config.passwords.blocklist(), Some(Path::new("Cargo.toml")));
+        let config = load("[passwords]\nblocklist = 'nowhere.txt'", &[]).unwrap();
+        let error = config.passwords.load().err().unwrap().to_string();
+        for part in ["line 2", "passwords.blocklist", "nowhere.txt", "cannot be read"] {
+            assert!(error.contains(part), "{error}");
+        }
     }
 
     #[test]

@@ -49,8 +49,8 @@ pub(crate) async fn run(config: Config, contacts: Option<PathBuf>, exit: bool) -
     let service = tokio::spawn(serve(listener, house.clone(), config.clone(), stopped));
     complain(&format!("serving    {} (data in {})", config.public_url, config.data.display()));
 
-    let mailbox = Mailbox::start().await.context("step 3, starting the SMTP sink")?;
-    let journey = Journey::sign_up(&house).await.context("step 4, signing up")?;
+    let mut mailbox = Mailbox::start().await.context("step 3, starting the SMTP sink")?;
+    let journey = Journey::sign_up(&house, &config).await.context("step 4, signing up")?;
     journey.prepare(&mailbox).await.context("step 5, setting up sending domain and relay")?;
     let (rows, reject_file) = journey.import(contacts, &config).await.context("step 6, importing the contacts")?;
     let activity = journey.launch().await.context("step 7, writing and launching the campaign")?;
@@ -69,6 +69,8 @@ pub(crate) async fn run(config: Config, contacts: Option<PathBuf>, exit: bool) -
         say("Serving on; end with Ctrl-C.");
         wait_for_signal().await;
     }
+    // Until here: who looks around may send another campaign, and that needs somebody who takes it.
+    drop(mailbox);
     let _ = stop.send(true);
     service.await.context("the service ended abnormally")?
 }

@@ -4,16 +4,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use letterkeep_account::{Blocklist, PasswordPolicy, Passwords};
 use letterkeep_delivery::LinkBase;
 use letterkeep_delivery::sender::Outbound;
 use letterkeep_delivery::smtp::Trust;
 use letterkeep_model::{Clock, Ctx, Entropy, Id, SystemClock, SystemEntropy, kind};
 use letterkeep_store::keystore::{self, Held};
 use letterkeep_store::{Db, KeyStore, Opening, PostgresOptions, Schema, SqliteOptions, Store, account};
-use letterkeep_vault::{Passphrase, PasswordCost, RootSource};
+use letterkeep_vault::{Passphrase, RootSource};
 
 use crate::config::{Config, Database, PassphraseFrom, RootKey};
+use crate::private;
 
 /// The open house, and the clock and chance that everything in it uses.
 #[derive(Clone)]
@@ -187,10 +187,11 @@ const NEW_HINT: &str = "no terminal to ask at: set LETTERKEEP_NEW_PASSPHRASE_FIL
 fn read_passphrase(from: &PassphraseFrom, ask: impl FnOnce() -> anyhow::Result<String>) -> anyhow::Result<Passphrase> {
     let text = match from {
         PassphraseFrom::Environment(text) => text.clone(),
-        PassphraseFrom::File(file) => std::fs::read_to_string(file)
-            .with_context(|| format!("reading the passphrase from {}", file.display()))?
-            .trim_end_matches(['\r', '\n'])
-            .to_owned(),
+        PassphraseFrom::File(file) => {
+            let reading = || format!("reading the passphrase from {}", file.display());
+            private::refuse_exposed(file).with_context(reading)?;
+            std::fs::read_to_string(file).with_context(reading)?.trim_end_matches(['\r', '\n']).to_owned()
+        }
         PassphraseFrom::Terminal => ask()?,
     };
     Ok(Passphrase::new(text))
@@ -216,24 +217,19 @@ fn make_directory(path: &Path) -> anyhow::Result<()> {
 }
 
 /// The pages and what recipients' links lead to.
-pub(crate) fn router(house: &House, config: &Config, outbound: Outbound) -> axum::Router {
+pub(crate) fn router(house: &House, config: &Config, outbound: Outbound) -> anyhow::Result<axum::Router> {
     let settings = letterkeep_web::Settings {
         upload_bytes: usize::try_from(config.import_max_bytes).unwrap_or(usize::MAX),
         outbound: Some(outbound),
         ..letterkeep_web::Settings::new(&config.public_url)
     };
-    letterkeep_web::router(letterkeep_web::House {
+    Ok(letterkeep_web::router(letterkeep_web::House {
         store: house.store.clone(),
         clock: house.clock.clone(),
         entropy: house.entropy.clone(),
-        passwords: passwords(),
+        passwords: config.passwords.load()?,
         settings: Arc::new(settings),
-    })
-}
-
-/// The password policy in force, and how passwords are hashed (OWASP: Argon2id, 19 MiB, two passes).
-pub(crate) fn passwords() -> Passwords {
-    Passwords::new(PasswordPolicy::nist(), Blocklist::packaged(), PasswordCost::M19T2)
+    }))
 }
 
 /// What sending needs to know about this installation.

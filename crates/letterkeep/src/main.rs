@@ -12,6 +12,7 @@ mod config;
 mod demo;
 mod house;
 mod log;
+mod private;
 mod worker;
 
 use std::net::SocketAddr;
@@ -48,6 +49,7 @@ Environment variables win over the configuration file, the command line over bot
   LETTERKEEP_TLS_CERTIFICATE, LETTERKEEP_TLS_KEY, LETTERKEEP_DATABASE_URL (postgres://…),
   LETTERKEEP_KEYS_DATABASE_URL, LETTERKEEP_ROOT (key-file or passphrase), LETTERKEEP_PASSPHRASE,
   LETTERKEEP_PASSPHRASE_FILE, LETTERKEEP_NEW_PASSPHRASE and LETTERKEEP_NEW_PASSPHRASE_FILE (for keys passphrase),
+  LETTERKEEP_PASSWORD_BLOCKLIST, LETTERKEEP_PASSWORD_COST (19-mib or 46-mib),
   LETTERKEEP_LOG (error … trace), LETTERKEEP_LOG_FORMAT (text or json)";
 
 #[derive(Subcommand)]

@@ -97,7 +97,7 @@ fn init_overwrites_nothing_and_a_missing_root_key_is_not_replaced() {
     assert_eq!(before, std::fs::read(&key).unwrap());
     std::fs::remove_file(&key).unwrap();
     let (done, said) = run(letterkeep(dir.path()).arg("init"));
-    assert!(!done && said.contains("restore the file from its backup"), "{said}");
+    assert!(!done && said.contains("restore it from its backup"), "{said}");
     assert!(!key.exists());
 }
 
@@ -158,6 +158,105 @@ fn a_root_key_that_anybody_can_read_is_refused() {
     assert!(!done && said.contains("chmod 600"), "{said}");
 }
 
+#[cfg(unix)]
+fn set_mode(path: &Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn secrets_that_anybody_can_read_are_refused_and_files_of_ours_are_private() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let passphrase = dir.path().join("passphrase.txt");
+    std::fs::write(&passphrase, "a long enough passphrase\n").unwrap();
+    let sealed = |what: &[&str]| {
+        run(letterkeep(dir.path())
+            .env("LETTERKEEP_ROOT", "passphrase")
+            .env("LETTERKEEP_PASSPHRASE_FILE", &passphrase)
+            .args(what))
+    };
+    set_mode(&passphrase, 0o600);
+    assert!(sealed(&["init"]).0);
+    set_mode(&passphrase, 0o604);
+    for command in [&["keys", "rotate"][..], &["doctor"]] {
+        let (done, said) = sealed(command);
+        assert!(!done && said.contains("passphrase.txt is open to other users"), "{said}");
+    }
+    set_mode(&passphrase, 0o600);
+    assert!(sealed(&["keys", "rotate"]).0);
+
+    // The key of the certificate: the service that made its own may borrow that one.
+    let plain = tempfile::tempdir().unwrap();
+    assert!(run(letterkeep(plain.path()).arg("init")).0);
+    let (certificate, key) = (plain.path().join("chain.pem"), plain.path().join("key.pem"));
+    let made = letterkeep_network::Certificate::self_signed(
+        plain.path(),
+        &["localhost".into()],
+        letterkeep_model::Clock::now(&letterkeep_model::SystemClock),
+    );
+    assert!(made.is_ok());
+    std::fs::rename(plain.path().join("tls-certificate.pem"), &certificate).unwrap();
+    std::fs::rename(plain.path().join("tls-key.pem"), &key).unwrap();
+    let with_key = |what: &str| {
+        run(letterkeep(plain.path())
+            .env("LETTERKEEP_TLS_CERTIFICATE", &certificate)
+            .env("LETTERKEEP_TLS_KEY", &key)
+            .env("LETTERKEEP_LISTEN", "127.0.0.1:0")
+            .arg(what))
+    };
+    assert!(with_key("doctor").0);
+    set_mode(&key, 0o644);
+    for command in ["doctor", "serve"] {
+        let (done, said) = with_key(command);
+        assert!(!done && said.contains("key.pem is open to other users"), "{command}: {said}");
+    }
+
+    // What is exported is private, even if a readable file stood there, and nothing of that file is left.
+    let output = plain.path().join("out.csv");
+    std::fs::write(&output, "x".repeat(10_000)).unwrap();
+    set_mode(&output, 0o644);
+    let demo = ["demo", "--exit", "--listen", "127.0.0.1:0", "--contacts"];
+    let (done, said) = run(letterkeep(plain.path()).args(demo).arg(contacts(plain.path())));
+    assert!(done, "{said}");
+    let (done, said) = run(letterkeep(plain.path()).args(["import", "contacts.csv", "--rejects", "out.csv"]));
+    assert!(done, "{said}");
+    assert_eq!(std::fs::metadata(&output).unwrap().permissions().mode() & 0o777, 0o600);
+    let written = std::fs::read_to_string(&output).unwrap();
+    assert!(written.contains("no address") && !written.contains("xx"), "{written}");
+}
+
+#[test]
+fn a_mistyped_line_of_the_configuration_does_not_show_a_password() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("c.toml"), "[database]\nurl = postgres://u:geheim@h/d\n").unwrap();
+    for command in ["doctor", "serve"] {
+        let (done, said) = run(letterkeep(dir.path()).args([command, "--config", "c.toml"]));
+        assert!(!done && said.contains("c.toml, line 2, column 7"), "{said}");
+        assert!(!said.contains("geheim"), "{said}");
+    }
+}
+
+#[test]
+fn a_list_of_forbidden_passwords_is_used_or_named() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(run(letterkeep(dir.path()).arg("init")).0);
+    let with = |list: &str, what: &str| {
+        std::fs::write(dir.path().join("c.toml"), format!("[passwords]\nblocklist = '{list}'\n")).unwrap();
+        run(letterkeep(dir.path()).args([what, "--config", "c.toml", "--listen", "127.0.0.1:0"]))
+    };
+    let (done, said) = run(letterkeep(dir.path()).arg("doctor"));
+    assert!(done && said.contains("no list of forbidden passwords is set"), "{said}");
+    std::fs::write(dir.path().join("list.txt"), "correct horse battery staple\n").unwrap();
+    let (done, said) = with("list.txt", "doctor");
+    assert!(done && said.contains("the forbidden passwords in list.txt can be read"), "{said}");
+    for command in ["doctor", "serve"] {
+        let (done, said) = with("nowhere.txt", command);
+        assert!(!done && said.contains("c.toml, line 2") && said.contains("passwords.blocklist"), "{said}");
+    }
+}
+
 #[test]
 fn a_wrong_passphrase_is_refused_and_harms_nothing() {
     let dir = tempfile::tempdir().unwrap();
@@ -205,11 +304,22 @@ fn the_passphrase_of_the_root_key_can_be_changed() {
 
     // The new one may come from a file.
     std::fs::write(dir.path().join("new.txt"), format!("{new}\n")).unwrap();
-    let (done, said) = run(letterkeep(dir.path())
-        .env("LETTERKEEP_ROOT", "passphrase")
-        .env("LETTERKEEP_PASSPHRASE", old)
-        .env("LETTERKEEP_NEW_PASSPHRASE_FILE", "new.txt")
-        .args(change));
+    let from_file = || {
+        run(letterkeep(dir.path())
+            .env("LETTERKEEP_ROOT", "passphrase")
+            .env("LETTERKEEP_PASSPHRASE", old)
+            .env("LETTERKEEP_NEW_PASSPHRASE_FILE", "new.txt")
+            .args(change))
+    };
+    #[cfg(unix)]
+    {
+        set_mode(&dir.path().join("new.txt"), 0o644);
+        let (done, said) = from_file();
+        assert!(!done && said.contains("open to other users") && said.contains("chmod 600 'new.txt'"), "{said}");
+        assert_eq!(std::fs::read(&file).unwrap(), before);
+        set_mode(&dir.path().join("new.txt"), 0o600);
+    }
+    let (done, said) = from_file();
     assert!(done && !said.contains(new) && !said.contains(old), "{said}");
     let (done, said) = with(old, None, &["doctor"]);
     assert!(!done && said.contains("passphrase"), "{said}");

@@ -66,6 +66,16 @@ async fn examine(config: &Config) -> Vec<Finding> {
             Err(error) => Bad(error.to_string(), "set tls.certificate and tls.key to PEM files".into()),
         },
     });
+    findings.extend(exposed(config));
+    findings.push(match (config.passwords.load(), config.passwords.blocklist()) {
+        (Ok(_), Some(list)) => Good(format!("the forbidden passwords in {} can be read", list.display())),
+        (Ok(_), None) => Note(
+            "no list of forbidden passwords is set: only our own short list of words is refused; set \
+             passwords.blocklist to a file of known passwords"
+                .into(),
+        ),
+        (Err(error), _) => Bad(error.to_string(), "set passwords.blocklist to a file of one password a line".into()),
+    });
     if config.public_url.contains("localhost") {
         findings.push(Note(
             "public_url is localhost: links in campaigns work on this machine only; set it to your https:// address"
@@ -110,7 +120,7 @@ fn listening(config: &Config) -> Finding {
 fn root_key(config: &Config) -> Finding {
     let source = match root_source(&config.root, false) {
         Ok(source) => source,
-        Err(error) => return Bad(format!("{error:#}"), "set LETTERKEEP_PASSPHRASE_FILE".into()),
+        Err(error) => return Bad(format!("{error:#}"), "do that, or set LETTERKEEP_PASSPHRASE_FILE".into()),
     };
     let path = source.path().display().to_string();
     match source.open() {
@@ -127,6 +137,14 @@ fn root_key(config: &Config) -> Finding {
             Bad(error.to_string(), "do that, or restore the file from its backup, or correct keys.path".into())
         }
     }
+}
+
+/// Secrets outside the data directory that others can read. The root key and its passphrase are looked at when they
+/// are read.
+fn exposed(config: &Config) -> Option<Finding> {
+    let Tls::Files { key, .. } = &config.tls else { return None };
+    let error = crate::private::refuse_exposed(key).err()?;
+    Some(Bad(format!("{error:#}"), "do that; with a key that somebody may have read, get a new certificate".into()))
 }
 
 #[cfg(unix)]

@@ -11,9 +11,10 @@ use letterkeep_audience::export::{Export, Format, Options};
 use letterkeep_audience::{list, tag};
 use letterkeep_model::{Id, kind};
 
-use super::{account, complain, private_file};
+use super::{account, complain};
 use crate::config::Config;
 use crate::house::House;
+use crate::private;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -65,7 +66,7 @@ pub(crate) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode>
     };
     let export = Export::begin(&ctx, &house.store, Options { format, filter }).await?;
     let contacts = if let Some(path) = &args.output {
-        export.write(&mut private_file(path).await?).await?
+        export.write(&mut private::create(path).await?).await?
     } else {
         let mut export = export;
         while let Some(piece) = export.chunk().await? {

@@ -11,10 +11,11 @@ use letterkeep_model::{Ctx, Id, kind};
 use letterkeep_store::Store;
 use tokio::io::AsyncWriteExt as _;
 
-use super::{account, complain, private_file, say};
+use super::{account, complain, say};
 use crate::config::Config;
 use crate::demo::progress::Progress;
 use crate::house::House;
+use crate::private;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -110,7 +111,7 @@ pub(crate) async fn write_rejects(
     path: &std::path::Path,
 ) -> anyhow::Result<()> {
     let mut stream = FileStream::open(store, ctx.account, rejects).await?;
-    let mut file = private_file(path).await?;
+    let mut file = private::create(path).await?;
     while let Some(piece) = stream.next().await? {
         file.write_all(&piece).await?;
     }

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use crate::config::{Config, Tls};
 use crate::house::House;
+use crate::private;
 use crate::worker;
 
 pub(crate) async fn run(config: Config) -> anyhow::Result<ExitCode> {
@@ -15,8 +16,15 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let house = House::open(&config).await?;
     let (stop, stopped) = watch::channel(false);
     tracing::info!(address = %listener.address()?, url = config.public_url, "serving");
-    let service = tokio::spawn(serve(listener, house.clone(), config.clone(), stopped));
-    wait_for_signal().await;
+    let mut service = tokio::spawn(serve(listener, house.clone(), config.clone(), stopped));
+    tokio::select! {
+        // It ends by itself only when it cannot go on.
+        ended = &mut service => {
+            ended.context("the service ended abnormally")??;
+            return Ok(ExitCode::SUCCESS);
+        }
+        () = wait_for_signal() => {}
+    }
     tracing::info!("stopping: open requests and jobs may end");
     let _ = stop.send(true);
     service.await.context("the service ended abnormally")??;
@@ -27,7 +35,10 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<ExitCode> {
 /// frequent reason not to start.
 pub(crate) async fn bind(config: &Config) -> anyhow::Result<Listener> {
     let certificate = match &config.tls {
-        Tls::Files { certificate, key } => Certificate::read(certificate, key)?,
+        Tls::Files { certificate, key } => {
+            private::refuse_exposed(key)?;
+            Certificate::read(certificate, key)?
+        }
         Tls::SelfSigned => {
             anyhow::ensure!(
                 config.data.is_dir(),
@@ -36,7 +47,8 @@ pub(crate) async fn bind(config: &Config) -> anyhow::Result<Listener> {
             );
             let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
             let host = config.public_url.trim_start_matches("https://");
-            let host = host.rsplit_once(':').map_or(host, |(host, _)| host).to_owned();
+            let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
+            let host = host.trim_matches(['[', ']']).to_owned();
             if !names.contains(&host) {
                 names.insert(0, host);
             }
@@ -58,7 +70,7 @@ pub(crate) async fn serve(
     stop: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
     let outbound = crate::house::outbound(&config)?;
-    let router = crate::house::router(&house, &config, outbound.clone());
+    let router = crate::house::router(&house, &config, outbound.clone())?;
     let jobs = tokio::spawn(worker::run(house.clone(), outbound, stop.clone()));
     let mut ends = stop.clone();
     listener

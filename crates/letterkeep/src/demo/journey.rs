@@ -45,9 +45,9 @@ pub(crate) struct Journey<'a> {
 
 impl<'a> Journey<'a> {
     /// Signs up with a password of this run, proves the factor, keeps the recovery codes.
-    pub(crate) async fn sign_up(house: &'a House) -> anyhow::Result<Self> {
+    pub(crate) async fn sign_up(house: &'a House, config: &Config) -> anyhow::Result<Self> {
         let ctx = Ctx::public(house.clock.clone(), house.entropy.clone(), Locale::De);
-        let passwords = crate::house::passwords();
+        let passwords = config.passwords.load()?;
         let client = Client::new(None, None, None);
         // Another run on the same data makes another organisation beside the first.
         let run = Token::generate(ctx.entropy()).text()[..6].to_lowercase().replace(['-', '_'], "x");

@@ -30,7 +30,7 @@ pub(crate) struct Received {
     pub(crate) visits: Vec<Visits>,
 }
 
-/// A running sink with its verifier.
+/// A running sink with its verifier. It takes mail until it is dropped.
 pub(crate) struct Mailbox {
     sink: Sink,
     taken: Arc<Mutex<Option<mpsc::UnboundedSender<Vec<u8>>>>>,
@@ -66,10 +66,10 @@ impl Mailbox {
         let _ = self.records.set(records);
     }
 
-    /// Waits until everything that arrived is verified.
-    pub(crate) async fn finish(self) -> anyhow::Result<Received> {
+    /// Waits until everything that arrived is verified. What arrives from now on is taken and thrown away.
+    pub(crate) async fn finish(&mut self) -> anyhow::Result<Received> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner).take();
-        self.verifying.await.context("the verifier ended abnormally")?
+        (&mut self.verifying).await.context("the verifier ended abnormally")?
     }
 }
 
