@@ -82,13 +82,15 @@ fn known_browsers(visit: &Visit, browsers: &[KnownBrowser]) -> Markup {
     let rows = html! {
         @for browser in browsers {
             tr {
-                th scope="row" { (browser.client) }
+                th scope="row" {
+                    span class="row" {
+                        (browser.client)
+                        @if visit.session.device == Some(browser.id) { (seal(Seal::Good, &t!(visit, "browser-this"))) }
+                    }
+                }
                 (cell(&seen, &format::ago(visit, &frame.zone, frame.now, browser.seen_at)))
                 (cell(&known, &format::moment(visit, &frame.zone, browser.created_at)))
                 td class="actions" {
-                    @if visit.session.device == Some(browser.id) {
-                        (seal(Seal::Good, &t!(visit, "browser-this")))
-                    }
                     form method="post" action={ "/sessions/browsers/" (browser.id) "/forget" } {
                         (csrf_field(frame))
                         button class="button" type="submit" aria-label=(t!(visit, "browser-forget-name", client = browser.client.as_str())) { (t!(visit, "browser-forget")) }
