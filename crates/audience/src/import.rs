@@ -3,7 +3,8 @@
 //! # The journey
 //! [`upload`](stage::upload) stores the file, sealed, and looks at it; [`preview`](stage::preview) shows its headings,
 //! first rows and a guessed mapping; [`configure`](stage::configure) stores what the user decided;
-//! [`dry_run`](dry_run::dry_run) says what would happen; [`start`](stage::start) enqueues the run;
+//! [`dry_run`](dry_run::dry_run) says what would happen, for a large file in the background ([`check`]);
+//! [`start`](stage::start) enqueues the run;
 //! [`run`](run::run) does it; [`progress`](progress::progress) is read from the database, so that it survives a
 //! restart; [`undo`](undo::undo) takes a whole import back. [`import_file`] does all of it for the command line.
 //!
@@ -22,6 +23,7 @@
 //! [`Format`](source::Format) that yields [`Row`](row::Row)s.
 
 mod batch;
+pub mod check;
 pub mod csv;
 pub mod dry_run;
 pub mod encoding;
@@ -47,6 +49,7 @@ use letterkeep_model::{Ctx, Id, kind};
 use letterkeep_store::{KeyStoreError, Store};
 use tokio::io::AsyncRead;
 
+pub use check::Check;
 pub use csv::Delimiter;
 pub use dry_run::{Difference, DryRun, Example};
 pub use encoding::TextEncoding;

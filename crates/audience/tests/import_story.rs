@@ -1,6 +1,8 @@
 //! The import on both databases: a file in, contacts out, and every way in which it can be interrupted or taken back.
 #![expect(clippy::unwrap_used, reason = "a test that fails says where")]
 
+#[path = "import_story/check.rs"]
+mod check;
 #[path = "import_story/gave_up.rs"]
 mod gave_up;
 #[path = "import_story/no.rs"]
@@ -167,7 +169,7 @@ async fn a_dry_run_says_what_the_run_then_does_and_writes_nothing() {
         let preview = stage::preview(&ctx, &house.store, import).await.unwrap();
         assert_eq!(preview.file_name, "zweite.csv");
         stage::configure(&ctx, &house.store, import, &preview.settings).await.unwrap();
-        let dry: DryRun = import::dry_run::dry_run(&ctx, &house.store, import, None).await.unwrap();
+        let dry: DryRun = import::dry_run::dry_run(&ctx, &house.store, import).await.unwrap();
         assert_eq!((dry.rows, dry.created, dry.updated, dry.unchanged, dry.rejected), (4, 1, 1, 1, 1));
         assert_eq!(dry.examples[0].row, 5);
         assert_eq!(dry.reasons["email-at"], 1);

@@ -137,7 +137,7 @@ async fn perform(house: &House, outbound: &Outbound, ctx: &Ctx, job: &ClaimedJob
         START => begin(ctx, &house.store, job).await,
         SENDING => sender::run_job(&house.store, ctx, outbound, job, &|_| {}).await,
         check::JOB => check::run_job(&house.store, ctx, job).await,
-        import::run::JOB | import::undo::JOB => import::run::perform(ctx, &house.store, job).await,
+        import::run::JOB | import::undo::JOB | import::check::JOB => import::run::perform(ctx, &house.store, job).await,
         SWEEP => sweep(ctx, &house.store).await,
         ROTATE => rotate(ctx, &house.store).await,
         unknown => Outcome::Dead(format!("this version knows no job of kind {unknown}")),

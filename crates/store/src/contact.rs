@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use letterkeep_model::{Id, kind};
 use uuid::Uuid;
 
-use crate::{Error, Tx, list, tag};
+use crate::{Error, Tx, import_check, list, tag};
 
 macro_rules! columns {
     () => {
@@ -418,8 +418,8 @@ pub async fn set_tracking(
     exec!(tx, SET_TRACKING, account.uuid(), contact.uuid(), after, now).map(drop)
 }
 
-/// Erases contacts with their memberships, their history of permissions, what imports kept of them and what servers
-/// answered about them; yields how many there were.
+/// Erases contacts with their memberships, their history of permissions, what imports kept and checks of imports showed
+/// of them, and what servers answered about them; yields how many there were.
 pub async fn delete_many(tx: &mut Tx, account: Id<kind::Account>, contacts: &[Uuid], now: i64) -> Result<u64, Error> {
     let id = account.uuid();
     let lists = bulk_all!(tx, DELETE_LISTS => (Uuid,), contacts, |query, row| query.bind(id).bind(*row))?;
@@ -435,6 +435,9 @@ pub async fn delete_many(tx: &mut Tx, account: Id<kind::Account>, contacts: &[Uu
     bulk_exec!(tx, DELETE_REPLIES, contacts, |query, row| query.bind(id).bind(*row))?;
     let gone = bulk_all!(tx, DELETE_MANY => (String,), contacts, |query, row| query.bind(id).bind(*row))?;
     let deleted = gone.len() as u64;
+    if deleted > 0 {
+        import_check::remove_all(tx, account).await?;
+    }
     let counts = tally(gone);
     count(tx, account, counts.iter().map(|(permission, contacts)| (&permission[..], -contacts)).collect()).await?;
     Ok(deleted)

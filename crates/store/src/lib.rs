@@ -39,6 +39,7 @@ pub mod contact;
 pub mod custom_field;
 pub mod engagement;
 pub mod import;
+pub mod import_check;
 pub mod invitation;
 pub mod keystore;
 pub mod ledger;
@@ -83,6 +84,7 @@ pub fn statements() -> Vec<&'static Sql> {
         custom_field::STATEMENTS,
         engagement::STATEMENTS,
         import::STATEMENTS,
+        import_check::STATEMENTS,
         invitation::STATEMENTS,
         ledger::STATEMENTS,
         ledger::freeze::STATEMENTS,

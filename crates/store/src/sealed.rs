@@ -127,6 +127,7 @@ sealed_tables! {
     sealed_file (file_id, SMALL) { FILE_NAME = name: File }
     sealed_file_chunk (chunk_id, CHUNK) { FILE_CHUNK = body: File }
     import (import_id, RECORD) { IMPORT_SETTINGS = settings: Contact }
+    import_check (import_id, CONTENT) { IMPORT_CHECK = result: Contact }
     import_change (change_id, RECORD) { IMPORT_PREVIOUS = previous: Contact }
     campaign (campaign_id, CONTENT) { CAMPAIGN_CONTENT = content: Content }
     campaign_activity (activity_id, CONTENT) { ACTIVITY_CONTENT = content: Content }

@@ -132,7 +132,9 @@ fn migrations_digest() -> u64 {
         include_str!("../../../migrations/postgres/0002_campaign_check.sql"),
         include_str!("../../../migrations/postgres/0003_sending_totals.sql"),
         include_str!("../../../migrations/postgres/0004_sending_trouble.sql"),
+        include_str!("../../../migrations/postgres/0005_import.sql"),
         include_str!("../../../migrations/postgres/0006_device_failures.sql"),
+        include_str!("../../../migrations/postgres/0009_contact_rowid.sql"),
         include_str!("../../../migrations/keys/postgres/0001_key_store.sql"),
     ] {
         text.hash(&mut hasher);

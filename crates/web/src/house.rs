@@ -41,6 +41,8 @@ pub struct Settings {
     pub check_at_once: i64,
     /// Whether strangers may open an account; otherwise people come by invitation alone.
     pub sign_up_open: bool,
+    /// The largest import file, in bytes, that is checked while its page waits.
+    pub import_check_at_once: u64,
     /// How mail leaves, for test messages and tests of a connection; `None` where nothing is sent.
     pub outbound: Option<Outbound>,
 }
@@ -56,6 +58,7 @@ impl Settings {
             upload_timeout: Duration::from_hours(1),
             check_at_once: AT_ONCE,
             sign_up_open: true,
+            import_check_at_once: 512 * 1024,
             outbound: None,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use letterkeep_model::{Ctx, Id, Locale, kind};
+use letterkeep_model::{Ctx, Id, kind};
 use letterkeep_store::Store;
 use letterkeep_store::import::{self as rows, Counts};
 use tokio::sync::mpsc;
@@ -18,18 +18,18 @@ use crate::{StandardField, field};
 const SHOWN: usize = 20;
 
 /// A refused row, as an example.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Example {
     /// Its number in the file.
     pub row: u64,
     /// A stable name of the reason.
-    pub code: &'static str,
+    pub code: String,
     /// The reason in words.
     pub reason: String,
 }
 
 /// What would change about a contact. Personal data: for the eyes of whoever may see contacts.
-#[derive(Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Difference {
     /// The row in the file.
     pub row: u64,
@@ -42,7 +42,7 @@ pub struct Difference {
 }
 
 /// What an import would do.
-#[derive(Clone, Default, serde::Serialize)]
+#[derive(Clone, Default, serde::Serialize, serde::Deserialize)]
 pub struct DryRun {
     /// Rows in the file, the heading not counted.
     pub rows: u64,
@@ -57,32 +57,35 @@ pub struct DryRun {
     /// Rows that would be refused.
     pub rejected: u64,
     /// How many rows would be refused for which reason.
-    pub reasons: BTreeMap<&'static str, u64>,
+    pub reasons: BTreeMap<String, u64>,
     /// The first refused rows and duplicates.
     pub examples: Vec<Example>,
     /// The first contacts that would change.
     pub differences: Vec<Difference>,
 }
 
-/// Says what the import would do with the settings stored, or with `settings`. Writes nothing.
-pub async fn dry_run(
+/// Says what the import would do. Writes nothing.
+pub async fn dry_run(ctx: &Ctx, store: &Store, import: Id<kind::Import>) -> Result<DryRun, ImportError> {
+    let found = watched(ctx, store, import, async |_, _| Ok(true)).await?;
+    found.ok_or(ImportError::Cut)
+}
+
+/// The same; `seen` is called after each batch with the rows read and about how many there are, and says whether anybody
+/// still wants to know. `None` if not.
+pub(super) async fn watched(
     ctx: &Ctx,
     store: &Store,
     import: Id<kind::Import>,
-    settings: Option<&Settings>,
-) -> Result<DryRun, ImportError> {
+    mut seen: impl AsyncFnMut(i64, i64) -> Result<bool, ImportError>,
+) -> Result<Option<DryRun>, ImportError> {
     let keyring = store.keys.keyring(ctx.account).await?;
     let mut tx = store.db.read().await?;
     let row = rows::find(&mut tx, ctx.account, import).await?.ok_or(ImportError::Missing)?;
     let fields = field::all(ctx, &mut tx).await?;
     drop(tx);
-    let settings = match settings {
-        Some(settings) => settings.clone(),
-        None => stage::open(&keyring, &row)?,
-    };
+    let settings = stage::open(&keyring, &row)?;
     let sieve = Sieve::new(Plan::new(&settings, &fields)?);
     let mut feed = Feed::new(ctx, stage::format_of(&row)?, settings.headings.clone(), sieve, keyring.clone());
-    feed.locale = ctx.locale;
     feed.seal = false;
     feed.keep_rejects = false;
     let reader = FileReader::open(store, ctx.account, Id::from_uuid(row.file_id)).await?;
@@ -95,7 +98,7 @@ pub async fn dry_run(
         drop(tx);
         found.add(&work.counts);
         for (row, reject) in &work.reasons {
-            found.refuse(*row, reject, &settings, ctx.locale);
+            found.refuse(*row, reject, &settings);
         }
         for (row, effect) in work.prepared.iter().zip(&effects) {
             match effect {
@@ -107,7 +110,7 @@ pub async fn dry_run(
                     } else {
                         found.rejected += 1;
                     }
-                    found.refuse(row.candidate.number, reject, &settings, ctx.locale);
+                    found.refuse(row.candidate.number, reject, &settings);
                 }
                 Effect::Update(update) => {
                     found.updated += 1;
@@ -117,9 +120,13 @@ pub async fn dry_run(
                 }
             }
         }
+        let rows_done = found.rows as i64;
+        if !seen(rows_done, work.place.rows_in_all(rows_done)).await? {
+            return Ok(None);
+        }
     }
     reading.await.map_err(|_| ImportError::Cut)??;
-    Ok(found)
+    Ok(Some(found))
 }
 
 impl DryRun {
@@ -129,11 +136,11 @@ impl DryRun {
         self.rejected += counts.rejected as u64;
     }
 
-    fn refuse(&mut self, row: u64, reject: &Reject, settings: &Settings, locale: Locale) {
-        *self.reasons.entry(reject.code()).or_default() += 1;
+    fn refuse(&mut self, row: u64, reject: &Reject, settings: &Settings) {
+        *self.reasons.entry(reject.code().to_owned()).or_default() += 1;
         if self.examples.len() < SHOWN {
-            let reason = reject.text(&settings.headings, locale);
-            self.examples.push(Example { row, code: reject.code(), reason });
+            let reason = reject.text(&settings.headings, settings.locale);
+            self.examples.push(Example { row, code: reject.code().to_owned(), reason });
         }
     }
 }

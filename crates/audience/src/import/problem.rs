@@ -28,7 +28,7 @@ pub enum ProblemArg {
 
 impl ImportProblem {
     /// What is kept of an error that ends an import.
-    pub(super) fn of(error: &ImportError) -> Self {
+    pub fn of(error: &ImportError) -> Self {
         let number = |number: usize| ProblemArg::Number(number as u64);
         let (code, args) = match error {
             ImportError::Source(SourceError::Encoding { encoding, row, .. }) => {

@@ -7,7 +7,7 @@ use letterkeep_model::{Ctx, Id, Timestamp, kind};
 use letterkeep_store::audit::{self, Event};
 use letterkeep_store::import::{self as rows, Counts, ImportRow};
 use letterkeep_store::queue::{self, ClaimedJob, Outcome};
-use letterkeep_store::{Released, Store, Tx};
+use letterkeep_store::{Released, Store, Tx, import_check};
 use tokio::sync::mpsc;
 
 use super::batch;
@@ -17,7 +17,7 @@ use super::prepare::{Plan, Sieve};
 use super::problem::ImportProblem;
 use super::reject::RejectRows;
 use super::settings::Settings;
-use super::{ImportError, Progress, State, stage, undo};
+use super::{ImportError, Progress, State, check, stage, undo};
 use crate::field;
 
 /// The kind of job that runs an import.
@@ -33,12 +33,15 @@ const FLUSH_AFTER: Duration = Duration::from_secs(1);
 /// The pause before another attempt where even the failure could not be recorded.
 const AGAIN: Duration = Duration::from_mins(5);
 /// How long a job is held from each batch on.
-const LEASE: Duration = Duration::from_mins(5);
+pub(super) const LEASE: Duration = Duration::from_mins(5);
 
 /// What an import's jobs carry.
 #[derive(serde::Serialize, serde::Deserialize)]
 pub(super) struct Payload {
     pub(super) import: Id<kind::Import>,
+    /// Of a check: fences it against later ones.
+    #[serde(default)]
+    pub(super) epoch: i64,
 }
 
 /// The place reached: every row up to this number is done.
@@ -48,13 +51,14 @@ struct Cursor {
     row: u64,
 }
 
-/// Does a job of the kinds [`JOB`] and [`undo::JOB`]; anything else is a dead letter.
+/// Does a job of the kinds [`JOB`], [`undo::JOB`] and [`check::JOB`]; anything else is a dead letter.
 pub async fn perform(ctx: &Ctx, store: &Store, job: &ClaimedJob) -> Outcome {
     let Ok(payload) = serde_json::from_str::<Payload>(&job.payload) else {
         return Outcome::Dead("the payload names no import".into());
     };
     let done = match &*job.kind {
         JOB => run(ctx, store, payload.import, Some(job), |_| {}).await.map(drop),
+        check::JOB => check::run(ctx, store, &payload, job).await,
         undo::JOB => undo::undo(ctx, store, payload.import, Some(job)).await.map(drop),
         _ => return Outcome::Dead("not a job of an import".into()),
     };
@@ -65,7 +69,7 @@ pub async fn perform(ctx: &Ctx, store: &Store, job: &ClaimedJob) -> Outcome {
             Outcome::Done
         }
         // The last attempt: the job becomes a dead letter, and the import must not wait for it for ever.
-        Err(error) if job.attempts >= job.max_attempts => match give_up(ctx, store, payload.import, &job.kind).await {
+        Err(error) if job.attempts >= job.max_attempts => match give_up(ctx, store, &payload, &job.kind).await {
             Ok(()) => Outcome::Dead(error.to_string()),
             Err(_) => Outcome::Again(ctx.now().plus(AGAIN)),
         },
@@ -73,8 +77,12 @@ pub async fn perform(ctx: &Ctx, store: &Store, job: &ClaimedJob) -> Outcome {
     }
 }
 
-/// Ends an import, or its undo, that failed at every attempt; the user reads why, and may undo it.
-async fn give_up(ctx: &Ctx, store: &Store, import: Id<kind::Import>, job: &str) -> Result<(), ImportError> {
+/// Ends an import, its undo or its check, that failed at every attempt; the user reads why, and may undo it.
+async fn give_up(ctx: &Ctx, store: &Store, payload: &Payload, job: &str) -> Result<(), ImportError> {
+    let import = payload.import;
+    if job == check::JOB {
+        return check::give_up(ctx, store, payload).await;
+    }
     if job == JOB {
         end(ctx, store, import, State::Failed, Some(&ImportProblem::gave_up("gave-up").stored())).await?;
         return Ok(());
@@ -239,7 +247,7 @@ impl Writer<'_> {
             }
             file::append_in(ctx, &mut tx, &keyring, self.reject_file, rejects.bytes(), false).await?;
         }
-        let total = estimate(rows_done, work);
+        let total = work.place.rows_in_all(rows_done);
         let cursor = stage::text(&Cursor { row: work.last_row });
         let mine = rows::advance(&mut tx, ctx.account, import, self.epoch, &counts, Some(total), &cursor).await?;
         let leased = match self.job {
@@ -259,15 +267,6 @@ impl Writer<'_> {
     }
 }
 
-/// Rows in the whole file, if the rest is like what was read.
-fn estimate(rows_done: i64, work: &Work) -> i64 {
-    if work.place.done == 0 {
-        return rows_done;
-    }
-    let rows = rows_done as f64 * work.place.of as f64 / work.place.done as f64;
-    (rows as i64).max(rows_done)
-}
-
 /// Ends an import: closes the file of refused rows, or removes it if it is empty, and removes the uploaded file.
 pub(super) async fn end(
     ctx: &Ctx,
@@ -279,6 +278,7 @@ pub(super) async fn end(
     let keyring = store.keys.keyring(ctx.account).await?;
     let mut tx = store.db.write().await?;
     let row = rows::find_for_change(&mut tx, ctx.account, import).await?.ok_or(ImportError::Missing)?;
+    import_check::remove(&mut tx, ctx.account, import).await?;
     let before = State::from_name(&row.state);
     if before.is_some_and(State::has_ended) {
         return Ok(Progress::of(&row, ctx.now())?);

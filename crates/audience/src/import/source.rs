@@ -106,6 +106,17 @@ pub struct Place {
     pub of: u64,
 }
 
+impl Place {
+    /// Rows in the whole file, if the rest is like the `rows` that were read.
+    pub(super) fn rows_in_all(self, rows: i64) -> i64 {
+        if self.done == 0 {
+            return rows;
+        }
+        let all = rows as f64 * self.of as f64 / self.done as f64;
+        (all as i64).max(rows)
+    }
+}
+
 impl Format {
     /// Finds out what kind of file it is. The file is read once if it is a text.
     pub fn detect<R: Read + Seek>(file: &mut R) -> Result<Self, SourceError> {

@@ -7,7 +7,7 @@ use letterkeep_store::audit::{self, Event};
 use letterkeep_store::import::{self as rows, ImportRow, NewImport};
 use letterkeep_store::queue::{self, NewJob};
 use letterkeep_store::sealed::column;
-use letterkeep_store::{Store, Tx};
+use letterkeep_store::{Store, Tx, import_check};
 use letterkeep_vault::Keyring;
 
 use super::file::{self, FileReader};
@@ -135,6 +135,7 @@ pub async fn set_format(
     let sealed = seal(ctx, &keyring, import, &settings);
     let format = text(&Format::Text { encoding, delimiter });
     let version = i64::from(keyring.version());
+    import_check::remove(&mut tx, ctx.account, import).await?;
     rows::set_settings(&mut tx, ctx.account, import, &format, &sealed, version).await?;
     tx.commit().await?;
     Ok(())
@@ -161,6 +162,7 @@ pub async fn configure(
     }
     let sealed = seal(ctx, &keyring, import, settings);
     let version = i64::from(keyring.version());
+    import_check::remove(&mut tx, ctx.account, import).await?;
     rows::set_settings(&mut tx, ctx.account, import, &row.format, &sealed, version).await?;
     tx.commit().await?;
     Ok(())
@@ -189,6 +191,7 @@ pub(super) async fn begin(
     }
     let sealed = seal(ctx, &keyring, import, &settings);
     let version = i64::from(keyring.version());
+    import_check::remove(&mut tx, ctx.account, import).await?;
     rows::set_settings(&mut tx, ctx.account, import, &row.format, &sealed, version).await?;
     rows::set_state(&mut tx, ctx.account, import, State::Running.name(), None, Some(ctx.now()), None).await?;
     record(ctx, &mut tx, import, "import.start").await?;
@@ -247,7 +250,7 @@ pub(super) async fn enqueue(
     import: Id<kind::Import>,
     kind: &'static str,
 ) -> Result<(), ImportError> {
-    let payload = text(&run::Payload { import });
+    let payload = text(&run::Payload { import, epoch: 0 });
     // No text that suppresses a second job: a run that was paused may still be ending while it is resumed, and two
     // runs cannot harm each other, because each moves the epoch.
     let job = NewJob { kind, payload, run_at: ctx.now(), dedup: None, max_attempts: 10 };
@@ -306,7 +309,7 @@ pub(super) async fn in_state(
 }
 
 /// Before it has run, or after it failed at the first batch: then another encoding or mapping may help.
-async fn in_mapping(tx: &mut Tx, ctx: &Ctx, import: Id<kind::Import>) -> Result<ImportRow, ImportError> {
+pub(super) async fn in_mapping(tx: &mut Tx, ctx: &Ctx, import: Id<kind::Import>) -> Result<ImportRow, ImportError> {
     let when = "before it has run";
     let row = in_state(tx, ctx, import, &[State::Mapping, State::Failed], when).await?;
     if row.state == State::Failed.name() && row.rows_done > 0 {

@@ -18,6 +18,7 @@ use letterkeep_vault::Keyring;
 use uuid::Uuid;
 
 use super::batch::Previous;
+use super::run::LEASE;
 use super::{ImportError, State, stage};
 use crate::{Permission, TrackingConsent};
 
@@ -28,7 +29,6 @@ pub const JOB: &str = "import.undo";
 const BATCH: i64 = 1000;
 /// Lists and tags that are looked at.
 const MEMBERSHIPS: i64 = 10_000;
-const LEASE: Duration = Duration::from_mins(5);
 
 /// What an undo did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

@@ -172,6 +172,7 @@ audit-import-pause = Import angehalten
 audit-import-resume = Import fortgesetzt
 audit-import-cancelled = Import abgebrochen
 audit-import-done = Import abgeschlossen
+audit-import-check = Prüfung einer Importdatei begonnen
 audit-import-failed = Import fehlgeschlagen
 audit-import-undo = Rücknahme eines Imports begonnen
 audit-import-undone = Import rückgängig gemacht

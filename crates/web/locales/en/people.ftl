@@ -172,6 +172,7 @@ audit-import-pause = Import paused
 audit-import-resume = Import resumed
 audit-import-cancelled = Import cancelled
 audit-import-done = Import finished
+audit-import-check = Check of an import file begun
 audit-import-failed = Import failed
 audit-import-undo = Undoing an import begun
 audit-import-undone = Import undone

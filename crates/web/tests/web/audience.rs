@@ -3,7 +3,7 @@
 use crate::support::{Answer, PASSWORD, Visitor};
 use axum::body::Body;
 use http::{Request, StatusCode, header};
-use letterkeep_audience::import::{run, undo};
+use letterkeep_audience::import::{check, run, undo};
 use letterkeep_model::Role;
 use letterkeep_store::queue;
 use letterkeep_testkit::{TestHouse, for_each_database};
@@ -23,7 +23,7 @@ fn hidden<'a>(body: &'a str, name: &str) -> &'a str {
     body.split(&format!("name=\"{name}\" value=\"")).nth(1).expect(name).split('"').next().unwrap()
 }
 
-fn goes(answer: &Answer) -> String {
+pub(crate) fn goes(answer: &Answer) -> String {
     assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
     answer.location().to_owned()
 }
@@ -237,7 +237,7 @@ const FILE: &str = "E-Mail;Vorname;Kundennummer\r\n\
     ANNA@example.org;Anna Maria;0004\r\n";
 
 /// Sends the file as a browser does.
-async fn upload(visitor: &mut Visitor, fields: &[(&str, &str)], name: &str, content: &[u8]) -> Answer {
+pub(crate) async fn upload(visitor: &mut Visitor, fields: &[(&str, &str)], name: &str, content: &[u8]) -> Answer {
     let token = visitor.get("/imports/new").await;
     assert_eq!(token.status, StatusCode::OK);
     let mut body = Vec::new();
@@ -260,11 +260,11 @@ async fn upload(visitor: &mut Visitor, fields: &[(&str, &str)], name: &str, cont
 }
 
 /// Does the next job of imports, as a worker would.
-async fn work(test: &TestHouse) {
+pub(crate) async fn work(test: &TestHouse) {
     let db = &test.store.db;
     let now = letterkeep_model::Clock::now(&*test.clock);
     let job = queue::claim(db, now, Duration::from_mins(5)).await.unwrap().expect("a job");
-    assert!([run::JOB, undo::JOB].contains(&job.kind.as_str()), "{}", job.kind);
+    assert!([run::JOB, undo::JOB, check::JOB].contains(&job.kind.as_str()), "{}", job.kind);
     let ctx = test.system(job.account());
     let outcome = run::perform(&ctx, &test.store, &job).await;
     let mut tx = db.write().await.unwrap();

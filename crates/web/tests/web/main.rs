@@ -7,6 +7,7 @@ mod contention;
 mod held;
 mod large_check;
 mod locked;
+mod large_import;
 mod report_look;
 mod story;
 mod support;

@@ -1,75 +1,139 @@
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue};
 use letterkeep_audience::import::dry_run::dry_run;
-use letterkeep_audience::import::{DryRun, ImportError, stage};
+use letterkeep_audience::import::{Check, DryRun, ImportError, ImportProblem, check, stage};
 use letterkeep_audience::{Permission, StandardField, TrackingConsent, field};
-use letterkeep_model::{Id, kind};
+use letterkeep_model::{Id, Timestamp, kind};
 use maud::{Markup, html};
 
-use super::{page, path, steps, wrong_file};
+use super::progress::why;
+use super::{page, path, steps};
 use crate::component::{Progress, Stat, Tone, cell, csrf_field, notice, progress, stats, table_card};
 use crate::format;
-use crate::page::audience::{id_of, query};
+use crate::frame;
+use crate::page::audience::id_of;
 use crate::text::{named, t};
-use crate::visit::Visit;
-use crate::{Page, Problem};
+use crate::visit::{Sent, Visit};
+use crate::{Page, Problem, see_other};
 
-/// Up to this many bytes the answer comes with the page; a larger file is read after it, with a bar in its place.
-const AT_ONCE: u64 = 512 * 1024;
-
-pub(super) async fn show(Path(import): Path<String>, visit: Visit) -> Result<Page, Problem> {
+pub(super) async fn show(Path(import): Path<String>, headers: HeaderMap, visit: Visit) -> Result<Page, Problem> {
     let import = id_of(&import)?;
     let preview = stage::preview(&visit.ctx, &visit.house.store, import).await?;
-    let waits = preview.size > AT_ONCE && query(&visit).text("now").is_empty();
-    let part = format!("{}/check/result", path(import));
+    let found = if preview.size > visit.house.settings.import_check_at_once {
+        standing(&visit, import).await?
+    } else {
+        at_once(&visit, import).await?
+    };
     let body = html! {
         (steps(&visit, 2))
-        @if waits {
-            div class="card" id="check" hx-get=(part) hx-trigger="load" hx-swap="outerHTML" {
-                (progress(&visit, &Progress { name: t!(visit, "import-checking"), done: 0, total: None, rate: None }))
-                p class="only-plain" { a class="button" href={ (path(import)) "/check?now=yes" } { (t!(visit, "import-check-now")) } }
+        @match &found {
+            Check::UnderWay { rows_done, rows_total, since } => {
+                (bar(&visit, import, *rows_done, *rows_total, *since))
+                p class="quiet" { (t!(visit, "import-check-goes-on")) }
             }
-        } @else {
-            (answer(&visit, import).await?)
+            Check::NotAsked => (wanted(&visit, import, Tone::Plain, &t!(visit, "import-check-not-asked"))),
+            Check::Failed => (wanted(&visit, import, Tone::Warn, &t!(visit, "import-check-failed"))),
+            Check::Refused(problem) => {
+                (notice(Tone::Bad, &t!(visit, "import-unreadable"), &why(&visit, problem)))
+                p { a class="button button-primary" href=(path(import)) { (t!(visit, "import-back")) } }
+            }
+            Check::Done { found, at } => (answer(&visit, import, found, *at).await?),
         }
     };
-    Ok(page(&visit, &t!(visit, "import-check")).lead(&t!(visit, "import-check-lead")).body(&body))
+    // The cookie with the time zone is written by our script: whoever sends it has htmx to fetch the figures.
+    let plain = frame::cookie(&headers, frame::ZONE).is_none();
+    let page = page(&visit, &t!(visit, "import-check")).lead(&t!(visit, "import-check-lead")).body(&body);
+    Ok(if plain && matches!(found, Check::UnderWay { .. }) { page.refresh(2) } else { page })
 }
 
+/// Has a large file checked, or checked again.
+pub(super) async fn start(Path(import): Path<String>, Sent { visit, .. }: Sent) -> Result<Response, Problem> {
+    let import = id_of(&import)?;
+    check::start(&visit.ctx, &visit.house.store, import).await?;
+    Ok(see_other(&format!("{}/check", path(import))))
+}
+
+/// The bar alone, for htmx. Once the check has ended, the whole page is asked for.
 pub(super) async fn part(Path(import): Path<String>, visit: Visit) -> Result<Response, Problem> {
-    Ok(answer(&visit, id_of(&import)?).await?.into_response())
+    let import = id_of(&import)?;
+    if let Check::UnderWay { rows_done, rows_total, since } = standing(&visit, import).await? {
+        return Ok(bar(&visit, import, rows_done, rows_total, since).into_response());
+    }
+    let mut response = html! {}.into_response();
+    if let Ok(address) = HeaderValue::from_str(&format!("{}/check", path(import))) {
+        response.headers_mut().insert("hx-redirect", address);
+    }
+    Ok(response)
 }
 
-async fn answer(visit: &Visit, import: Id<kind::Import>) -> Result<Markup, Problem> {
-    let found = match dry_run(&visit.ctx, &visit.house.store, import, None).await {
-        Ok(found) => found,
-        Err(ImportError::Source(error)) => {
-            return Ok(html! {
-                (notice(Tone::Bad, &t!(visit, "import-unreadable"), &html! { p { (wrong_file(visit, &error)) } }))
-                p { a class="button button-primary" href=(path(import)) { (t!(visit, "import-back")) } }
-            });
+async fn standing(visit: &Visit, import: Id<kind::Import>) -> Result<Check, Problem> {
+    let mut tx = visit.read().await?;
+    Ok(check::standing(&visit.ctx, &mut tx, &visit.keyring, import).await?)
+}
+
+/// A small file is read while the page waits.
+async fn at_once(visit: &Visit, import: Id<kind::Import>) -> Result<Check, Problem> {
+    match dry_run(&visit.ctx, &visit.house.store, import).await {
+        Ok(found) => Ok(Check::Done { found: Box::new(found), at: None }),
+        Err(error @ (ImportError::Source(_) | ImportError::Settings(_))) => {
+            Ok(Check::Refused(ImportProblem::of(&error)))
         }
-        Err(ImportError::Settings(_)) => {
-            return Ok(html! {
-                (notice(Tone::Warn, "", &html! { p { (t!(visit, "import-not-ready")) } }))
-                p { a class="button button-primary" href=(path(import)) { (t!(visit, "import-back")) } }
-            });
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn bar(visit: &Visit, import: Id<kind::Import>, done: u64, total: Option<u64>, since: Timestamp) -> Markup {
+    let seconds = visit.ctx.now().since(since).as_secs_f64();
+    let rate = (seconds > 0.0 && done > 0).then(|| done as f64 / seconds);
+    let total = total.map(|total| total.max(done) as i64);
+    let work = Progress { name: t!(visit, "import-checking"), done: done as i64, total, rate };
+    html! {
+        div class="card" id="check" hx-get={ (path(import)) "/check/progress" } hx-trigger="every 1s" hx-swap="outerHTML" {
+            (progress(visit, &work))
         }
-        Err(error) => return Err(error.into()),
-    };
+    }
+}
+
+fn wanted(visit: &Visit, import: Id<kind::Import>, tone: Tone, text: &str) -> Markup {
+    let body = html! { p { (text) } (again(visit, import, "button button-primary", &t!(visit, "import-check-start"))) };
+    notice(tone, &t!(visit, "import-check-wanted"), &body)
+}
+
+fn again(visit: &Visit, import: Id<kind::Import>, class: &str, text: &str) -> Markup {
+    html! {
+        form method="post" action={ (path(import)) "/check" } {
+            (csrf_field(&visit.frame))
+            button class=(class) type="submit" { (text) }
+        }
+    }
+}
+
+async fn answer(
+    visit: &Visit,
+    import: Id<kind::Import>,
+    found: &DryRun,
+    at: Option<Timestamp>,
+) -> Result<Markup, Problem> {
     let nothing = found.created + found.updated + found.unchanged == 0;
     Ok(html! {
         div class="page-body" id="check" {
-            (figures(visit, &found))
+            (figures(visit, found))
             @if nothing { (notice(Tone::Warn, "", &html! { p { (t!(visit, "import-nothing")) } })) }
-            (refused(visit, &found))
-            (differences(visit, &found).await?)
+            (refused(visit, found))
+            (differences(visit, found).await?)
             div class="form-actions" {
                 form method="post" action={ (path(import)) "/start" } {
                     (csrf_field(&visit.frame))
                     button class="button button-primary" type="submit" disabled[nothing] { (t!(visit, "import-start", count = found.created + found.updated + found.unchanged)) }
                 }
                 a class="button" href=(path(import)) { (t!(visit, "import-back")) }
+            }
+            @if let Some(at) = at {
+                div class="form-actions" {
+                    p class="quiet small" { (t!(visit, "import-checked-at")) " " (format::moment(visit, &visit.frame.zone, at)) }
+                    (again(visit, import, "button button-plain", &t!(visit, "import-check-again")))
+                }
             }
         }
     })

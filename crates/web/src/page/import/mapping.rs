@@ -1,6 +1,7 @@
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use letterkeep_audience::import::check::start as start_check;
 use letterkeep_audience::import::mapping::MappingError;
 use letterkeep_audience::import::settings::{EVIDENCE_CHARS, MEMBERSHIPS};
 use letterkeep_audience::import::{
@@ -184,7 +185,12 @@ pub(super) async fn decide(
             Ok(()) => {
                 tx.commit().await?;
                 match stage::configure(ctx, store, import, &settings).await {
-                    Ok(()) => return Ok(see_other(&format!("{}/check", path(import)))),
+                    Ok(()) => {
+                        if preview.size > visit.house.settings.import_check_at_once {
+                            start_check(ctx, store, import).await?;
+                        }
+                        return Ok(see_other(&format!("{}/check", path(import))));
+                    }
                     Err(ImportError::Settings(error)) => refuse(&visit, &mut form, &error),
                     Err(error) => return Err(error.into()),
                 }

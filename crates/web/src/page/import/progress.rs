@@ -172,7 +172,7 @@ fn outcome(visit: &Visit, import: &Progress) -> Markup {
 }
 
 /// Why an import failed. What an earlier version has kept is an English sentence, shown as it is.
-fn why(speaks: &impl Speaks, problem: &ImportProblem) -> Markup {
+pub(super) fn why(speaks: &impl Speaks, problem: &ImportProblem) -> Markup {
     let mut args = text::args();
     for (name, value) in &problem.args {
         match value {
