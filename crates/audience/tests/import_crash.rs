@@ -14,17 +14,24 @@ use letterkeep_audience::import::{self, Progress, State, progress, run, stage};
 use letterkeep_model::{Clock, Ctx, Entropy, Id, SystemClock, SystemEntropy, kind};
 use letterkeep_store::contact::{self, Direction, PageFilter};
 use letterkeep_store::sealed::column;
-use letterkeep_store::{Db, KeyStore, Opening, Schema, SqliteOptions, Store};
+use letterkeep_store::{Db, KeyStore, Opening, PostgresOptions, Schema, SqliteOptions, Store};
+use letterkeep_testkit::postgres::PostgresDatabase;
 use letterkeep_vault::RootSource;
 use uuid::Uuid;
 
 const DIR: &str = "LETTERKEEP_TEST_CRASH_DIR";
+/// The PostgreSQL database of the child; without it, the child opens the files in the directory.
+const DATABASE: &str = "LETTERKEEP_TEST_CRASH_DATABASE";
 const ROWS: usize = 20_000;
 const KILLS: usize = 3;
 
-async fn open(dir: &Path, account: Option<Id<kind::Account>>) -> (Store, Ctx) {
+/// Opens data and keys: in files in `dir`, or in the PostgreSQL database at `url`. The root key is a file in `dir`.
+async fn open(dir: &Path, url: Option<&str>, account: Option<Id<kind::Account>>) -> (Store, Ctx) {
     let (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
     let database = async |name: &str, schema| {
+        if let Some(url) = url {
+            return Db::open_postgres(&PostgresOptions { url: url.to_owned(), connections: 4 }, schema, Opening::Make).await.unwrap();
+        }
         let options = SqliteOptions { path: dir.join(name), readers: 2 };
         Db::open_sqlite(&options, schema, Opening::Make).await.unwrap()
     };
@@ -97,7 +104,8 @@ async fn child() {
     let dir = Path::new(&dir);
     let ids = std::fs::read_to_string(dir.join("ids")).unwrap();
     let (account, import) = ids.split_once(' ').unwrap();
-    let (store, ctx) = open(dir, Some(account.parse().unwrap())).await;
+    let url = std::env::var(DATABASE).ok();
+    let (store, ctx) = open(dir, url.as_deref(), Some(account.parse().unwrap())).await;
     run::run(&ctx, &store, import.parse().unwrap(), None, |progress| println!("\nrows {}", progress.rows_done))
         .await
         .unwrap();
@@ -105,8 +113,19 @@ async fn child() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kill_9_loses_and_doubles_nothing() {
+    kill_9(None).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kill_9_loses_and_doubles_nothing_on_postgres() {
+    let Some(database) = PostgresDatabase::create(None).await else { return };
+    kill_9(Some(database.url())).await;
+}
+
+/// Kills imports into files, or into the PostgreSQL database at `url`.
+async fn kill_9(url: Option<&str>) {
     let dir = tempfile::tempdir().unwrap();
-    let (store, ctx) = open(dir.path(), None).await;
+    let (store, ctx) = open(dir.path(), url, None).await;
     let account = ctx.account;
     let import = prepare(&store, &ctx).await;
     store.db.close().await;
@@ -119,6 +138,7 @@ async fn kill_9_loses_and_doubles_nothing() {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "child", "--nocapture"])
             .env(DIR, dir.path())
+            .envs(url.map(|url| (DATABASE, url)))
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -133,7 +153,7 @@ async fn kill_9_loses_and_doubles_nothing() {
         before = rows;
     }
 
-    let (store, ctx) = open(dir.path(), Some(account)).await;
+    let (store, ctx) = open(dir.path(), url, Some(account)).await;
     let mut tx = store.db.read().await.unwrap();
     let cut = progress::progress(&mut tx, account, import, ctx.now()).await.unwrap().unwrap();
     drop(tx);
@@ -143,7 +163,7 @@ async fn kill_9_loses_and_doubles_nothing() {
     assert_eq!(resumed.state, State::Done);
 
     let calm = tempfile::tempdir().unwrap();
-    let (calm_store, calm_ctx) = open(calm.path(), None).await;
+    let (calm_store, calm_ctx) = open(calm.path(), None, None).await;
     let calm_import = prepare(&calm_store, &calm_ctx).await;
     let undisturbed = run::run(&calm_ctx, &calm_store, calm_import, None, |_| {}).await.unwrap();
     assert_eq!(counts(&resumed), counts(&undisturbed));
