@@ -18,3 +18,12 @@ CREATE TABLE import_check (
     updated_at INTEGER NOT NULL,
     PRIMARY KEY (account_id, import_id)
 ) STRICT, WITHOUT ROWID;
+
+-- The lists and tags that an import made, so that an undo can remove them where nobody uses them.
+CREATE TABLE import_made (
+    account_id BLOB NOT NULL,
+    import_id BLOB NOT NULL,
+    kind TEXT NOT NULL,
+    made_id BLOB NOT NULL,
+    PRIMARY KEY (account_id, import_id, kind, made_id)
+) STRICT, WITHOUT ROWID;

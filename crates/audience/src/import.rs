@@ -31,6 +31,7 @@ mod fields;
 pub mod file;
 mod heading;
 pub mod limits;
+pub mod made;
 pub mod mapping;
 mod pipeline;
 mod prepare;

@@ -5,6 +5,8 @@
 mod check;
 #[path = "import_story/gave_up.rs"]
 mod gave_up;
+#[path = "import_story/made.rs"]
+mod made;
 #[path = "import_story/no.rs"]
 mod no;
 
@@ -290,7 +292,9 @@ async fn a_whole_import_can_be_taken_back() {
         assert_eq!(members(house, &ctx, list).await, 0);
         assert_eq!(total(house, &ctx).await, 3);
         let mut tx = house.store.db.read().await.unwrap();
-        assert!(tag::all(&mut tx, account, 10).await.unwrap().iter().all(|tag| tag.members == 0));
+        assert!(tag::all(&mut tx, account, 10).await.unwrap().is_empty(), "the tag that the import made is gone");
+        assert_eq!(undone.unmade, 1);
+        assert!(list::find(&mut tx, account, list).await.unwrap().is_some(), "a list that was there before stays");
         assert_eq!(undo::undone(&mut tx, account, import).await.unwrap(), Some(undone));
         drop(tx);
         assert!(matches!(undo::undo_now(&ctx, &house.store, import).await, Err(ImportError::State(State::Undone, _))));

@@ -39,6 +39,8 @@ macro_rules! activity {
 }
 
 statements! {
+    IN_AUDIENCE = "SELECT 1 FROM campaign WHERE account_id = $1 AND audience LIKE $2 LIMIT 1"
+        => "SELECT 1::BIGINT FROM campaign WHERE account_id = $1 AND audience LIKE $2 LIMIT 1";
     INSERT = "INSERT INTO campaign (account_id, campaign_id, name, state, state_reason, content, key_version, audience,
             scheduled_at, activity_id, revision, created_at, updated_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
@@ -199,6 +201,11 @@ pub async fn insert(tx: &mut Tx, account: Id<kind::Account>, row: &CampaignRow) 
         row.updated_at
     )?;
     Ok(())
+}
+
+/// Whether any campaign names the list or tag `id` in its audience.
+pub async fn is_in_an_audience(tx: &mut Tx, account: Id<kind::Account>, id: &str) -> Result<bool, Error> {
+    Ok(optional!(tx, IN_AUDIENCE => (i64,), account.uuid(), format!("%\"{id}\"%"))?.is_some())
 }
 
 /// One campaign.

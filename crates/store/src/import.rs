@@ -42,6 +42,9 @@ statements! {
     UNDO_AT = "UPDATE import SET cursor = $4
         WHERE account_id = $1 AND import_id = $2 AND epoch = $3 AND state = 'undoing'";
     FORGET_REJECTS = "UPDATE import SET reject_file_id = NULL WHERE account_id = $1 AND import_id = $2";
+    REMEMBER_MADE = "INSERT INTO import_made (account_id, import_id, kind, made_id) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (account_id, import_id, kind, made_id) DO NOTHING";
+    MADE = "SELECT kind, made_id FROM import_made WHERE account_id = $1 AND import_id = $2 ORDER BY kind, made_id";
     CHANGES = "SELECT change_id, contact_id, previous, revision FROM import_change
         WHERE account_id = $1 AND import_id = $2 AND change_id > $3 ORDER BY change_id LIMIT $4";
     CREATED = "SELECT contact_id, revision, permission_at, tracking_at, created_at FROM contact
@@ -305,6 +308,26 @@ pub async fn undo_reached(
 pub async fn forget_rejects(tx: &mut Tx, account: Id<kind::Account>, import: Id<kind::Import>) -> Result<(), Error> {
     exec!(tx, FORGET_REJECTS, account.uuid(), import.uuid())?;
     Ok(())
+}
+
+/// Remembers what an import made: a `list` or a `tag`.
+pub async fn remember_made(
+    tx: &mut Tx,
+    account: Id<kind::Account>,
+    import: Id<kind::Import>,
+    kind: &str,
+    made: Uuid,
+) -> Result<(), Error> {
+    exec!(tx, REMEMBER_MADE, account.uuid(), import.uuid(), kind, made).map(drop)
+}
+
+/// What an import made; at most what one file and one form can ask for.
+pub async fn made(
+    tx: &mut Tx,
+    account: Id<kind::Account>,
+    import: Id<kind::Import>,
+) -> Result<Vec<(String, Uuid)>, Error> {
+    all!(tx, MADE => (String, Uuid), account.uuid(), import.uuid())
 }
 
 /// Keeps the images of contacts that a batch changes, with the key version that sealed each.

@@ -12,6 +12,7 @@ use letterkeep_store::{Error, Tx, list, suppression, tag};
 use letterkeep_vault::Keyring;
 use uuid::Uuid;
 
+use super::made;
 use super::prepare::Candidate;
 use super::reject::Reject;
 use super::settings::{Existing, Settings};
@@ -228,7 +229,7 @@ pub(super) async fn write(
         }
     }
     for (name, contacts) in tagged {
-        let id = tag_named(ctx, tx, name).await?;
+        let id = tag_named(ctx, tx, import, name).await?;
         tag::add_imported(tx, account, id, &contacts, import, now).await?;
     }
     counts.created += creates.len() as i64;
@@ -351,12 +352,13 @@ async fn update_contacts(
 }
 
 /// The tag of that name, made if there is none.
-async fn tag_named(ctx: &Ctx, tx: &mut Tx, name: &str) -> Result<Id<kind::Tag>, Error> {
+async fn tag_named(ctx: &Ctx, tx: &mut Tx, import: Id<kind::Import>, name: &str) -> Result<Id<kind::Tag>, Error> {
     if let Some(row) = tag::find_by_name(tx, ctx.account, name).await? {
         return Ok(Id::from_uuid(row.tag_id));
     }
     let id = ctx.new_id::<kind::Tag>();
     if tag::insert(tx, ctx.account, id, name, ctx.now().micros()).await? {
+        made::remember_tag(ctx, tx, import, id).await?;
         return Ok(id);
     }
     // Somebody else made it a moment ago: the batch is done again and finds it.

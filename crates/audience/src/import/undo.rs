@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use super::batch::Previous;
 use super::run::LEASE;
-use super::{ImportError, State, stage};
+use super::{ImportError, State, made, stage};
 use crate::{Permission, TrackingConsent};
 
 /// The kind of job that takes an import back.
@@ -41,6 +41,9 @@ pub struct Undone {
     pub memberships: u64,
     /// Contacts that somebody changed since, or that said no since: they stay as they are.
     pub kept: u64,
+    /// Lists and tags that the import had made and that are gone, because nobody uses them.
+    #[serde(default)]
+    pub unmade: u64,
 }
 
 /// The place reached.
@@ -113,6 +116,8 @@ pub async fn undo(
             Step::Tags => batch.untag(&mut tx, &mut cursor).await?,
             Step::Remove => batch.remove(&mut tx, &mut cursor).await?,
             Step::End => {
+                cursor.undone.unmade = made::remove_unused(ctx, &mut tx, import).await?;
+                rows::undo_reached(&mut tx, ctx.account, import, row.epoch, &stage::text(&cursor)).await?;
                 let state = State::Undone.name();
                 rows::set_state(&mut tx, ctx.account, import, state, None, None, Some(ctx.now())).await?;
                 let (object, detail) = (import.to_string(), stage::text(&cursor.undone));

@@ -177,5 +177,5 @@ import-undo = Diesen Import rückgängig machen
 import-undo-title = Diesen Import rückgängig machen?
 import-undo-word = rückgängig
 import-undo-lost = Die { $created } Kontakte, die er angelegt hat, werden gelöscht; die { $updated } aktualisierten erhalten ihre früheren Angaben zurück.
-import-undo-kept = Kontakte, die seither geändert wurden oder sich abgemeldet haben, bleiben, wie sie sind. Abmeldungen, die in der Datei standen, gelten weiter. Auch Listen, Schlagwörter und Felder, die der Import angelegt hat, bleiben.
+import-undo-kept = Kontakte, die seither geändert wurden oder sich abgemeldet haben, bleiben, wie sie sind. Abmeldungen, die in der Datei standen, gelten weiter. Listen und Schlagwörter, die der Import angelegt hat, werden gelöscht, wenn niemand sonst sie benutzt. Eigene Felder, die er angelegt hat, bleiben; löschen Sie sie unter „Eigene Felder“, wenn niemand sie braucht.
 import-refused-then = Zeilen, die nicht übernommen wurden

@@ -177,5 +177,5 @@ import-undo = Undo this import
 import-undo-title = Undo this import?
 import-undo-word = undo
 import-undo-lost = The { $created } contacts that it created are erased, and the { $updated } that it updated get their earlier data back.
-import-undo-kept = Contacts that were changed since, or that unsubscribed since, stay as they are. Whoever the file unsubscribed stays unsubscribed. Lists, tags and fields that the import made stay too.
+import-undo-kept = Contacts that were changed since, or that unsubscribed since, stay as they are. Whoever the file unsubscribed stays unsubscribed. Lists and tags that the import made are deleted if nobody else uses them. Custom fields that it made stay; delete them under “Custom fields” if nobody needs them.
 import-refused-then = Rows that were not imported

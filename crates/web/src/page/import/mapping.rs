@@ -2,6 +2,7 @@ use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use letterkeep_audience::import::check::start as start_check;
+use letterkeep_audience::import::made;
 use letterkeep_audience::import::mapping::MappingError;
 use letterkeep_audience::import::settings::{EVIDENCE_CHARS, MEMBERSHIPS};
 use letterkeep_audience::import::{
@@ -150,6 +151,7 @@ pub(super) async fn decide(
                 }
                 None => match list::create(ctx, &mut tx, &wanted, "").await {
                     Ok(list) => {
+                        made::remember_list(ctx, &mut tx, import, list).await?;
                         settings.lists.push(list);
                         None
                     }
@@ -164,6 +166,7 @@ pub(super) async fn decide(
                 }
                 None => match tag::create(ctx, &mut tx, &wanted).await {
                     Ok(tag) => {
+                        made::remember_tag(ctx, &mut tx, import, tag).await?;
                         settings.tags.push(tag);
                         None
                     }
