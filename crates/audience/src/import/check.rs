@@ -106,15 +106,7 @@ pub(super) async fn run(ctx: &Ctx, store: &Store, payload: &Payload, job: &Claim
     if !advance(ctx, store, payload, job, 0, None).await? {
         return Ok(());
     }
-    let mut written = ctx.now();
-    let seen = async |rows_done, rows_total| {
-        if ctx.now().since(written) < BEAT {
-            return Ok(true);
-        }
-        written = ctx.now();
-        advance(ctx, store, payload, job, rows_done, Some(rows_total)).await
-    };
-    let stored = match dry_run::watched(ctx, store, import, seen).await {
+    let stored = match read(ctx, store, payload, job).await {
         Ok(Some(found)) => Stored::Found(Box::new(found)),
         Ok(None) => return Ok(()),
         Err(error @ (ImportError::Source(_) | ImportError::Settings(_))) => Stored::Refused(ImportProblem::of(&error)),
@@ -129,6 +121,21 @@ pub(super) async fn run(ctx: &Ctx, store: &Store, payload: &Payload, job: &Claim
         tx.commit().await?;
     }
     Ok(())
+}
+
+/// `None` if nobody wants to know any more.
+async fn read(ctx: &Ctx, store: &Store, payload: &Payload, job: &ClaimedJob) -> Result<Option<DryRun>, ImportError> {
+    let mut walk = dry_run::Walk::begin(ctx, store, payload.import).await?;
+    let mut written = ctx.now();
+    while let Some((rows_done, rows_total)) = walk.step(store).await? {
+        if ctx.now().since(written) >= BEAT {
+            if !advance(ctx, store, payload, job, rows_done, Some(rows_total)).await? {
+                return Ok(None);
+            }
+            written = ctx.now();
+        }
+    }
+    walk.end().await.map(Some)
 }
 
 /// Writes the place reached; `false` if the lease is lost or the check no longer wanted.

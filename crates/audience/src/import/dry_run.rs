@@ -1,17 +1,20 @@
 //! What an import would do, without doing it: the same reading and the same decisions, against the database as it is.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use letterkeep_model::{Ctx, Id, kind};
 use letterkeep_store::Store;
 use letterkeep_store::import::{self as rows, Counts};
+use letterkeep_vault::Keyring;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use super::batch::{self, Effect, Update};
 use super::file::FileReader;
-use super::pipeline::Feed;
+use super::pipeline::{Feed, Work};
 use super::prepare::{Plan, Sieve};
-use super::{ImportError, Reject, Settings, stage};
+use super::{ImportError, Reject, Settings, SourceError, stage};
 use crate::{StandardField, field};
 
 /// Examples and differences that are kept, at most each.
@@ -66,39 +69,48 @@ pub struct DryRun {
 
 /// Says what the import would do. Writes nothing.
 pub async fn dry_run(ctx: &Ctx, store: &Store, import: Id<kind::Import>) -> Result<DryRun, ImportError> {
-    let found = watched(ctx, store, import, async |_, _| Ok(true)).await?;
-    found.ok_or(ImportError::Cut)
+    let mut walk = Walk::begin(ctx, store, import).await?;
+    while walk.step(store).await?.is_some() {}
+    walk.end().await
 }
 
-/// The same; `seen` is called after each batch with the rows read and about how many there are, and says whether anybody
-/// still wants to know. `None` if not.
-pub(super) async fn watched(
-    ctx: &Ctx,
-    store: &Store,
-    import: Id<kind::Import>,
-    mut seen: impl AsyncFnMut(i64, i64) -> Result<bool, ImportError>,
-) -> Result<Option<DryRun>, ImportError> {
-    let keyring = store.keys.keyring(ctx.account).await?;
-    let mut tx = store.db.read().await?;
-    let row = rows::find(&mut tx, ctx.account, import).await?.ok_or(ImportError::Missing)?;
-    let fields = field::all(ctx, &mut tx).await?;
-    drop(tx);
-    let settings = stage::open(&keyring, &row)?;
-    let sieve = Sieve::new(Plan::new(&settings, &fields)?);
-    let mut feed = Feed::new(ctx, stage::format_of(&row)?, settings.headings.clone(), sieve, keyring.clone());
-    feed.seal = false;
-    feed.keep_rejects = false;
-    let reader = FileReader::open(store, ctx.account, Id::from_uuid(row.file_id)).await?;
-    let (to, mut from) = mpsc::channel(1);
-    let reading = tokio::task::spawn_blocking(move || feed.run(reader, &to));
-    let mut found = DryRun::default();
-    while let Some(work) = from.recv().await {
+/// A dry run, batch by batch.
+pub(super) struct Walk {
+    keyring: Arc<Keyring>,
+    settings: Settings,
+    from: mpsc::Receiver<Work>,
+    reading: JoinHandle<Result<(), SourceError>>,
+    found: DryRun,
+}
+
+impl Walk {
+    pub(super) async fn begin(ctx: &Ctx, store: &Store, import: Id<kind::Import>) -> Result<Self, ImportError> {
+        let keyring = store.keys.keyring(ctx.account).await?;
         let mut tx = store.db.read().await?;
-        let effects = batch::decide(&mut tx, &keyring, &settings, &work.prepared).await?;
+        let row = rows::find(&mut tx, ctx.account, import).await?.ok_or(ImportError::Missing)?;
+        let fields = field::all(ctx, &mut tx).await?;
         drop(tx);
+        let settings = stage::open(&keyring, &row)?;
+        let sieve = Sieve::new(Plan::new(&settings, &fields)?);
+        let mut feed = Feed::new(ctx, stage::format_of(&row)?, settings.headings.clone(), sieve, keyring.clone());
+        feed.seal = false;
+        feed.keep_rejects = false;
+        let reader = FileReader::open(store, ctx.account, Id::from_uuid(row.file_id)).await?;
+        let (to, from) = mpsc::channel(1);
+        let reading = tokio::task::spawn_blocking(move || feed.run(reader, &to));
+        Ok(Self { keyring, settings, from, reading, found: DryRun::default() })
+    }
+
+    /// Decides the next batch; yields the rows read and about how many there are, or `None` at the end.
+    pub(super) async fn step(&mut self, store: &Store) -> Result<Option<(i64, i64)>, ImportError> {
+        let Some(work) = self.from.recv().await else { return Ok(None) };
+        let mut tx = store.db.read().await?;
+        let effects = batch::decide(&mut tx, &self.keyring, &self.settings, &work.prepared).await?;
+        drop(tx);
+        let Self { settings, found, .. } = self;
         found.add(&work.counts);
         for (row, reject) in &work.reasons {
-            found.refuse(*row, reject, &settings);
+            found.refuse(*row, reject, settings);
         }
         for (row, effect) in work.prepared.iter().zip(&effects) {
             match effect {
@@ -110,7 +122,7 @@ pub(super) async fn watched(
                     } else {
                         found.rejected += 1;
                     }
-                    found.refuse(row.candidate.number, reject, &settings);
+                    found.refuse(row.candidate.number, reject, settings);
                 }
                 Effect::Update(update) => {
                     found.updated += 1;
@@ -121,12 +133,13 @@ pub(super) async fn watched(
             }
         }
         let rows_done = found.rows as i64;
-        if !seen(rows_done, work.place.rows_in_all(rows_done)).await? {
-            return Ok(None);
-        }
+        Ok(Some((rows_done, work.place.rows_in_all(rows_done))))
     }
-    reading.await.map_err(|_| ImportError::Cut)??;
-    Ok(Some(found))
+
+    pub(super) async fn end(self) -> Result<DryRun, ImportError> {
+        self.reading.await.map_err(|_| ImportError::Cut)??;
+        Ok(self.found)
+    }
 }
 
 impl DryRun {
