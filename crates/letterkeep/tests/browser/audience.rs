@@ -7,7 +7,7 @@ use crate::visitor::Visitor;
 pub(crate) const GOOD: usize = 195;
 
 /// A small file of the kind that a shop has.
-fn contacts(directory: &Path) -> std::path::PathBuf {
+pub(crate) fn contacts(directory: &Path) -> std::path::PathBuf {
     const FIRST: [&str; 10] =
         ["Käthe", "Jörg", "Anna", "Søren", "Grace", "Mehmet", "Friederike", "Óscar", "Lea", "Günther"];
     const LAST: [&str; 9] = ["Müller", "Groß", "Yılmaz", "O’Brien", "Schäfer", "Kühn", "Petersen", "Novák", "Weiß"];

@@ -14,7 +14,7 @@ pub(crate) struct Mailbox {
     taken: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
-const GONE: [&str; 3] = ["kunde11@example.com", "kunde57@example.com", "kunde120@example.com"];
+pub(crate) const GONE: [&str; 3] = ["kunde11@example.com", "kunde57@example.com", "kunde120@example.com"];
 
 impl Mailbox {
     pub(crate) async fn open() -> Self {
@@ -30,6 +30,15 @@ impl Mailbox {
         });
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         Self { sink: Sink::start(address, behaviour).await.unwrap(), taken }
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.sink.address().port()
+    }
+
+    /// How many messages it has taken.
+    pub(crate) fn taken(&self) -> usize {
+        self.taken.lock().unwrap().len()
     }
 
     /// The addresses in the messages that lead back to the service, by their first letter after the host:
@@ -60,7 +69,7 @@ pub(crate) async fn prepare(visitor: &mut Visitor, mailbox: &Mailbox) {
     visitor.look("relay-empty").await;
     visitor.browser.fill("#host", "127.0.0.1").await;
     visitor.choose("security", "none").await;
-    visitor.browser.fill("#port", &mailbox.sink.address().port().to_string()).await;
+    visitor.browser.fill("#port", &mailbox.port().to_string()).await;
     visitor.submit("/relay").await;
     visitor.submit("/relay/test").await;
     visitor.browser.wait_for(".notice-good").await;

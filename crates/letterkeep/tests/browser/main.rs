@@ -7,6 +7,7 @@
 mod account;
 mod audience;
 mod campaign;
+mod plain;
 mod service;
 mod visitor;
 
@@ -79,9 +80,10 @@ async fn nothing_needs_a_script() {
     assert_eq!(script, "off", "the page's scripts must not run in this test");
     audience::add_contact(&mut visitor, false).await;
     visitor.look("plain-contact").await;
-    visitor.open("/campaigns/new").await;
-    visitor.browser.fill("#name", "Herbstbrief 2026").await;
-    visitor.submit("/campaigns").await;
-    visitor.look("plain-editor").await;
+    plain::import(&mut visitor, service.directory()).await;
+    let mailbox = campaign::Mailbox::open().await;
+    plain::prepare(&visitor, &mailbox).await;
+    plain::send(&mut visitor).await;
+    plain::report(&mut visitor, &mailbox).await;
     visitor.leave().await;
 }
