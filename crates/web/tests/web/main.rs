@@ -3,6 +3,7 @@
 
 mod audience;
 mod campaign;
+mod campaign_care;
 mod contention;
 mod held;
 mod large_check;
