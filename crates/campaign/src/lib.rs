@@ -3,15 +3,17 @@
 //!
 //! # What it owns
 //! * [`Content`] and its limits; [`Audience`]; the life of a [`Campaign`] ([`State`], one function [`transition`]).
-//! * [`launch`] and its kin: content is frozen into an activity, with its links, in the transaction that enqueues the
-//!   work. The room `delivery` does the work.
+//! * [`examine`], before a transaction, and [`launch`] and its kin in it: content is frozen into an activity, with its
+//!   links, in the transaction that enqueues the work. The room `delivery` does the work.
 //! * [`compile`]: MJML or HTML with merge tags → [`Compiled`], checked once; [`Compiled::render`] is cheap and can
 //!   run for every recipient.
 //!
 //! # Invariants
 //! * Contact data never becomes markup, a link's scheme or host, a header line or a style: every merge tag is escaped
 //!   for the place where it stands, and where no escaping is safe the tag is refused when the content is compiled.
-//! * No template runs away: instructions, recursion and output are limited.
+//! * No template runs away: instructions, recursion and output are limited; compiling takes time in proportion to the
+//!   length of the content, and is done where nobody waits for the thread or the database ([`apart`]).
+//! * Nothing is sent to an audience that names a deleted list or tag.
 //! * What is sent is what was frozen: an activity's content does not change.
 //!
 //! # The most common change
