@@ -6,7 +6,8 @@
 //! `cargo xtask fuzz` builds and runs where a nightly Rust is there.
 //!
 //! A new parser of foreign bytes gets a module, a line in [`TARGETS`], a file in `targets/` with its entry in
-//! `Cargo.toml`, and at least one seed that the parser accepts in `seeds/NAME/`. What the fuzzer finds becomes a test
+//! `Cargo.toml`, at least one seed that the parser accepts in `seeds/NAME/`, and in `mutants.rs` a parser with a
+//! mistake that its check must notice. What the fuzzer finds becomes a test
 //! beside the parser, and its input a seed if it is small.
 
 pub mod csv;
@@ -56,5 +57,7 @@ fn parts<const N: usize>(bytes: &[u8]) -> [&str; N] {
     std::array::from_fn(|_| parts.next().unwrap_or_default())
 }
 
+#[cfg(test)]
+mod mutants;
 #[cfg(test)]
 mod tests;

@@ -20,6 +20,11 @@ const FIELDS: [&str; 7] = ["From", "To", "Subject", "Date", "Message-ID", "MIME-
 /// What is written is one message that fits the wire, with the fields that were meant and no other; somebody else's
 /// parser reads in it what was put in.
 pub fn check(bytes: &[u8]) {
+    holds(bytes, &|letter| letter.write().expect("without a link to leave nothing can be refused"));
+}
+
+/// The check of anything that writes messages.
+pub(crate) fn holds(bytes: &[u8], write: &dyn Fn(&Letter<'_>) -> Vec<u8>) {
     let [from_name, subject, text, html] = crate::parts(bytes);
     let address = |text| EmailAddress::parse(text).expect("a fixed address");
     let (from, to) = (address("brief@baeckerei.example"), address("anna@beispiel.example"));
@@ -35,7 +40,7 @@ pub fn check(bytes: &[u8]) {
         html,
         bulk: None,
     };
-    let wire = letter.write().expect("without a link to leave nothing can be refused");
+    let wire = write(&letter);
     let on_the_wire = Body::new(&wire).expect("fit for the wire").wire_len();
     assert_eq!(on_the_wire, wire.len() + 3, "a line begins with a dot");
     // Quoted-printable makes three bytes of one and breaks lines; header fields take base64.

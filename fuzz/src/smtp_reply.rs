@@ -1,10 +1,15 @@
 //! What a mail server answers.
 
-use letterkeep_delivery::smtp::{Parsed, parse_reply};
+use letterkeep_delivery::smtp::{Parsed, ReplyError, parse_reply};
 
 /// A reply takes no more bytes than there are, means the same however the bytes arrive, and shows nothing that
 /// could steer a terminal or start a line.
 pub fn check(bytes: &[u8]) {
+    holds(bytes, &parse_reply);
+}
+
+/// The check of any parser of replies.
+pub(crate) fn holds(bytes: &[u8], parse_reply: &dyn Fn(&[u8]) -> Result<Parsed, ReplyError>) {
     let all = parse_reply(bytes);
     // What is known from the first bytes does not change when the rest arrives.
     for cut in cuts(bytes) {

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use letterkeep_model::{Entropy, Id};
 use letterkeep_vault::{
-    KeyBytes, Keyring, LinkToken, Password, PasswordMatch, RecoveryCode, Token, csrf_token, verify_csrf_token,
+    KeyBytes, Keyring, Link, LinkToken, Password, PasswordMatch, RecoveryCode, Token, csrf_token, verify_csrf_token,
     verify_password,
 };
 
@@ -32,9 +32,14 @@ static SESSION: LazyLock<(Token, String)> = LazyLock::new(|| {
 
 /// What is accepted has one spelling, and nothing passes that was not signed.
 pub fn check(bytes: &[u8]) {
+    holds(bytes, &|token| RING.read_link(token).ok());
+}
+
+/// The check of any reader of links.
+pub(crate) fn holds(bytes: &[u8], read_link: &dyn Fn(&LinkToken) -> Option<Link>) {
     let text = crate::text(bytes);
     if let Some(token) = LinkToken::parse(text)
-        && let Ok(link) = RING.read_link(&token)
+        && let Some(link) = read_link(&token)
     {
         assert_eq!(RING.link_token(&link), text, "a link that was not signed like this");
         assert_eq!(token.account(), link.account);

@@ -10,13 +10,19 @@ use letterkeep_audience::import::Format;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use crate::csv::{Seen, read};
+use crate::csv::{Found, Seen, read};
 
 /// An archive is read as it is. Anything else becomes the parts `sheet`, `shared strings`, `styles`, `workbook` and
 /// `relations` of one, in that order, and is also written into cells by the rules and must come back.
 pub fn check(bytes: &[u8]) {
+    // Blocks are for texts.
+    holds(bytes, &|bytes| read(Format::Xlsx, bytes, 4096));
+}
+
+/// The check of any reader of workbooks.
+pub(crate) fn holds(bytes: &[u8], read: &dyn Fn(&[u8]) -> Found) {
     if bytes.starts_with(b"PK") {
-        read(Format::Xlsx, bytes);
+        read(bytes);
         return;
     }
     let parts = crate::parts::<5>(bytes);
@@ -29,11 +35,11 @@ pub fn check(bytes: &[u8]) {
         ("xl/workbook.xml", or(workbook, WORKBOOK)),
         ("xl/_rels/workbook.xml.rels", or(relations, RELATIONS)),
     ];
-    let (rows, end) = read(Format::Xlsx, &archive(&files));
+    let Found { rows, end } = read(&archive(&files));
     // A row ends where a sheet says so; nothing makes more rows or cells than there are tags.
     assert!(rows.len() <= sheet.len() / 4 + 1, "{} rows from {} bytes", rows.len(), sheet.len());
     assert!(end.is_none_or(|error| !error.to_string().is_empty()));
-    cells(crate::text(bytes));
+    cells(crate::text(bytes), read);
 }
 
 const WORKBOOK: &str = r#"<workbook xmlns:r="r"><sheets><sheet name="a" sheetId="1" r:id="r1"/></sheets></workbook>"#;
@@ -51,7 +57,7 @@ pub(crate) fn archive(files: &[(&str, String)]) -> Vec<u8> {
 }
 
 /// Lines are rows, tabs part cells; odd cells are shared strings and even ones stand in the sheet.
-fn cells(text: &str) {
+fn cells(text: &str, read: &dyn Fn(&[u8]) -> Found) {
     // XML 1.0 has no other control characters.
     let text = text.replace(|c: char| c.is_control() && c != '\n' && c != '\t', "");
     let text = text.replace(['\u{fffe}', '\u{ffff}'], "");
@@ -78,7 +84,7 @@ fn cells(text: &str) {
         ("xl/workbook.xml", WORKBOOK.to_owned()),
         ("xl/_rels/workbook.xml.rels", RELATIONS.to_owned()),
     ];
-    let (found, end) = read(Format::Xlsx, &archive(&files));
+    let Found { rows: found, end } = read(&archive(&files));
     assert!(end.is_none(), "{end:?}");
     let found = found.into_iter().map(|Seen { cells, .. }| cells).collect::<Vec<_>>();
     assert_eq!(found, rows, "the cells of a workbook are not what was written into it");

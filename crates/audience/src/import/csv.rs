@@ -8,7 +8,7 @@
 use std::io::Read;
 
 use super::SourceError;
-use super::encoding::{Decoded, TextEncoding};
+use super::encoding::{BLOCK, Decoded, TextEncoding};
 use super::row::{Row, RowProblem};
 
 /// What separates the cells of a text file.
@@ -49,7 +49,7 @@ impl Delimiter {
         };
         let mut best = (0, Self::Comma);
         for delimiter in Self::ALL {
-            let mut rows = CsvRows::new(whole.as_bytes(), TextEncoding::UTF_8, delimiter);
+            let mut rows = CsvRows::in_blocks(whole.as_bytes(), TextEncoding::UTF_8, delimiter, whole.len().min(BLOCK));
             let mut row = Row::default();
             let mut widths = Vec::new();
             while widths.len() < 50 && matches!(rows.read(&mut row), Ok(true)) {
@@ -92,8 +92,13 @@ pub struct CsvRows<R> {
 impl<R: Read> CsvRows<R> {
     /// Reads `file`, from its start.
     pub fn new(file: R, encoding: TextEncoding, delimiter: Delimiter) -> Self {
+        Self::in_blocks(file, encoding, delimiter, BLOCK)
+    }
+
+    /// The same in blocks of so many bytes: what is read does not depend on it.
+    pub fn in_blocks(file: R, encoding: TextEncoding, delimiter: Delimiter, block: usize) -> Self {
         Self {
-            text: Decoded::new(file, encoding),
+            text: Decoded::new(file, encoding, block),
             delimiter: delimiter.byte(),
             block: String::new(),
             at: 0,

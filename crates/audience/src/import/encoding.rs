@@ -8,7 +8,9 @@ use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE, W
 use super::SourceError;
 
 /// Bytes read at once.
-const BLOCK: usize = 64 * 1024;
+pub(super) const BLOCK: usize = 64 * 1024;
+/// The longest byte order mark.
+const MARK: usize = 3;
 
 /// How much of the text around the first byte that is not UTF-8 the guess is made from.
 const SAMPLE: usize = 1024 * 1024;
@@ -124,12 +126,13 @@ pub(super) struct Decoded<R> {
 }
 
 impl<R: Read> Decoded<R> {
-    pub(super) fn new(file: R, encoding: TextEncoding) -> Self {
+    /// Reads `file` in blocks of so many bytes, at least as many as a byte order mark has.
+    pub(super) fn new(file: R, encoding: TextEncoding, block: usize) -> Self {
         Self {
             file,
             decoder: encoding.0.new_decoder_without_bom_handling(),
             encoding,
-            raw: vec![0; BLOCK],
+            raw: vec![0; block.max(MARK)],
             raw_len: 0,
             raw_at: 0,
             position: 0,
@@ -147,7 +150,7 @@ impl<R: Read> Decoded<R> {
     /// Replaces `block` by the next piece of text; `false` at the end. `row` is named in errors.
     pub(super) fn next(&mut self, block: &mut String, row: u64) -> Result<bool, SourceError> {
         block.clear();
-        block.reserve(BLOCK * 3 + 16);
+        block.reserve(self.raw.len() * 3 + 16);
         loop {
             if let Some(byte) = self.malformed {
                 return Err(SourceError::Encoding { encoding: self.encoding.name(), byte, row });
@@ -248,7 +251,7 @@ mod tests {
         let mut bytes = vec![b'x'; BLOCK + 10];
         bytes.push(0xfc);
         bytes.extend_from_slice(b"yz");
-        let mut decoded = Decoded::new(&bytes[..], TextEncoding::UTF_8);
+        let mut decoded = Decoded::new(&bytes[..], TextEncoding::UTF_8, BLOCK);
         let mut block = String::new();
         let mut read = 0;
         let error = loop {

@@ -4,7 +4,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::ControlFlow;
 
 use super::csv::{CsvRows, Delimiter};
-use super::encoding::TextEncoding;
+use super::encoding::{BLOCK, Decoded, TextEncoding};
 use super::row::Row;
 use super::xlsx;
 
@@ -147,7 +147,7 @@ impl Format {
     pub fn detect_delimiter<R: Read + Seek>(file: &mut R, encoding: TextEncoding) -> Result<Delimiter, SourceError> {
         file.rewind()?;
         let mut start = String::new();
-        super::encoding::Decoded::new(&mut *file, encoding).next(&mut start, 1)?;
+        Decoded::new(&mut *file, encoding, BLOCK).next(&mut start, 1)?;
         file.rewind()?;
         Ok(Delimiter::detect(&start))
     }
@@ -155,7 +155,17 @@ impl Format {
     /// Reads the rows of `file` in order until `visit` breaks. The first row is the heading.
     pub fn read_rows<R: Read + Seek>(
         self,
+        file: R,
+        visit: &mut dyn FnMut(&mut Row, Place) -> ControlFlow<()>,
+    ) -> Result<(), SourceError> {
+        self.read_rows_in_blocks(file, BLOCK, visit)
+    }
+
+    /// The same, a text file in blocks of so many bytes: what is read does not depend on it.
+    pub fn read_rows_in_blocks<R: Read + Seek>(
+        self,
         mut file: R,
+        block: usize,
         visit: &mut dyn FnMut(&mut Row, Place) -> ControlFlow<()>,
     ) -> Result<(), SourceError> {
         let mut rows = 0u64;
@@ -170,7 +180,7 @@ impl Format {
             Self::Text { encoding, delimiter } => {
                 let of = file.seek(SeekFrom::End(0))?;
                 file.rewind()?;
-                let mut text = CsvRows::new(file, encoding, delimiter);
+                let mut text = CsvRows::in_blocks(file, encoding, delimiter, block);
                 let mut row = Row::default();
                 while text.read(&mut row)? {
                     if counted(&mut row, Place { done: text.position(), of }).is_break() {

@@ -1,0 +1,108 @@
+//! A fuzzer is worth what its checks notice: for each target a parser with a mistake of the kind that the target is
+//! there for. Over the same inputs as the real one, its check must fail.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use letterkeep_audience::import::Format;
+use letterkeep_audience::value::{FieldValue, Foreign, Notation};
+use letterkeep_campaign::compile::Plain;
+use letterkeep_delivery::smtp::{Parsed, parse_reply};
+use letterkeep_model::EmailAddress;
+use letterkeep_vault::Purpose;
+
+use super::tests::{damaged, seeds};
+use super::*;
+use crate::csv::Found;
+
+/// Every target's check with such a parser in place of the real one.
+const MUTANTS: [Target; 9] = [
+    Target { name: "email", check: an_address_that_grows },
+    Target { name: "tokens", check: a_link_for_another_purpose },
+    Target { name: "root_file", check: a_record_whose_head_is_not_bound },
+    Target { name: "template", check: values_that_are_not_escaped },
+    Target { name: "message", check: a_field_too_many },
+    Target { name: "smtp_reply", check: a_reply_that_takes_the_next_one_along },
+    Target { name: "values", check: a_number_that_is_shown_in_another_notation },
+    Target { name: "csv", check: rows_that_end_with_a_block },
+    Target { name: "xlsx", check: cells_that_are_not_decoded },
+];
+
+#[test]
+fn each_check_finds_a_planted_bug() {
+    assert_eq!(MUTANTS.map(|mutant| mutant.name), TARGETS.map(|target| target.name), "every target has one");
+    for Target { name, check } in MUTANTS {
+        let inputs = seeds(name).into_iter().flat_map(|(_, seed)| std::iter::once(seed.clone()).chain(damaged(seed)));
+        let found = { inputs }.find(|input| catch_unwind(AssertUnwindSafe(|| check(input))).is_err());
+        let found = found.unwrap_or_else(|| panic!("the check of {name} finds nothing"));
+        // The input is not what is wrong.
+        TARGETS.iter().filter(|target| target.name == name).for_each(|target| (target.check)(&found));
+    }
+}
+
+fn an_address_that_grows(bytes: &[u8]) {
+    email::holds(bytes, &|text| EmailAddress::parse(&format!("x{text}")));
+}
+
+fn a_link_for_another_purpose(bytes: &[u8]) {
+    tokens::holds(bytes, &|token| {
+        let link = tokens::ring().read_link(token).ok()?;
+        Some(letterkeep_vault::Link { purpose: Purpose::Unsubscribe, ..link })
+    });
+}
+
+fn a_record_whose_head_is_not_bound(bytes: &[u8]) {
+    // As if format, algorithm and key version were not part of what the tag covers.
+    root_file::holds(bytes, &|record| {
+        let sealed = root_file::sealed();
+        record.len() == sealed.len() && record[7..] == sealed[7..]
+    });
+}
+
+fn values_that_are_not_escaped(bytes: &[u8]) {
+    template::holds(bytes, &|compiled, fields| {
+        let mut rendered = compiled.render(fields, &Plain).ok()?;
+        rendered.html = rendered.html.replace("&lt;", "<");
+        Some(rendered)
+    });
+}
+
+fn a_field_too_many(bytes: &[u8]) {
+    message::holds(bytes, &|letter| {
+        let wire = String::from_utf8(letter.write().expect("it is written")).expect("ASCII");
+        wire.replacen("\r\nTo: ", &format!("\r\nX-Name: {}\r\nTo: ", letter.from_name.len()), 1).into_bytes()
+    });
+}
+
+fn a_reply_that_takes_the_next_one_along(bytes: &[u8]) {
+    smtp_reply::holds(bytes, &|bytes| match parse_reply(bytes) {
+        Ok(Parsed::Whole(reply, _)) => Ok(Parsed::Whole(reply, bytes.len())),
+        other => other,
+    });
+}
+
+fn a_number_that_is_shown_in_another_notation(bytes: &[u8]) {
+    values::holds(bytes, &|shape, text, foreign| {
+        let foreign = Foreign { notation: Notation::German, ..foreign.clone() };
+        FieldValue::parse(shape, text, &foreign).ok().flatten()
+    });
+}
+
+fn rows_that_end_with_a_block(bytes: &[u8]) {
+    csv::holds(bytes, &|format, file, block| {
+        let pieces = file.chunks(block).map(|piece| csv::read(format, piece, block));
+        let mut found = Found { rows: Vec::new(), end: None };
+        for piece in pieces {
+            found.rows.extend(piece.rows);
+            found.end = found.end.or(piece.end);
+        }
+        found
+    });
+}
+
+fn cells_that_are_not_decoded(bytes: &[u8]) {
+    xlsx::holds(bytes, &|file| {
+        let mut found = csv::read(Format::Xlsx, file, 4096);
+        found.rows.iter_mut().flat_map(|row| &mut row.cells).for_each(|cell| *cell = cell.replace('&', "&amp;"));
+        found
+    });
+}
