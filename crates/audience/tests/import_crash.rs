@@ -30,7 +30,9 @@ async fn open(dir: &Path, url: Option<&str>, account: Option<Id<kind::Account>>)
     let (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
     let database = async |name: &str, schema| {
         if let Some(url) = url {
-            return Db::open_postgres(&PostgresOptions { url: url.to_owned(), connections: 4 }, schema, Opening::Make).await.unwrap();
+            return Db::open_postgres(&PostgresOptions { url: url.to_owned(), connections: 4 }, schema, Opening::Make)
+                .await
+                .unwrap();
         }
         let options = SqliteOptions { path: dir.join(name), readers: 2 };
         Db::open_sqlite(&options, schema, Opening::Make).await.unwrap()

@@ -120,7 +120,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Doctor => Ok(ExitCode::SUCCESS),
             Command::Import(args) => command::import::run(&config, args).await,
             Command::Export(args) => command::export::run(&config, args).await,
-            Command::Campaign(args) => command::campaign::run(&config, args).await,
+            Command::Campaign(args) => Box::pin(command::campaign::run(&config, args)).await,
             Command::Keys(args) => command::keys::run(&config, args).await,
         }
     })

@@ -92,21 +92,37 @@ pub(crate) async fn run_one(house: &House, outbound: &Outbound, terms: Terms) ->
         }
     }
     let mut tx = house.store.db.write().await?;
-    if queue::settle(&mut tx, &job, &outcome, ctx.now()).await? {
+    let gave_up_for_good = queue::settle(&mut tx, &job, &outcome, ctx.now()).await?;
+    if gave_up_for_good {
         gave_up(&ctx, &mut tx, &job).await?;
     }
     tx.commit().await?;
+    if gave_up_for_good {
+        end_import(&ctx, &house.store, &job).await;
+    }
     Ok(true)
 }
 
 /// A job that kills its worker comes to its end too.
 async fn bury_vanished(house: &House) -> Result<(), Error> {
     let mut tx = house.store.db.write().await?;
-    for job in queue::bury_vanished(&mut tx, house.clock.now()).await? {
+    let vanished = queue::bury_vanished(&mut tx, house.clock.now()).await?;
+    for job in &vanished {
         tracing::error!(job = %job.job_id, kind = job.kind, "the worker of a job vanished in its last attempt");
-        gave_up(&house.system(job.account()), &mut tx, &job).await?;
+        gave_up(&house.system(job.account()), &mut tx, job).await?;
     }
-    tx.commit().await
+    tx.commit().await?;
+    for job in &vanished {
+        end_import(&house.system(job.account()), &house.store, job).await;
+    }
+    Ok(())
+}
+
+/// The same for imports, whose end takes several transactions: after a crash in between, the user cancels the import.
+async fn end_import(ctx: &Ctx, store: &Store, job: &ClaimedJob) {
+    if let Err(error) = import::run::gave_up(ctx, store, job).await {
+        tracing::error!(job = %job.job_id, %error, "an import could not be ended");
+    }
 }
 
 /// A job has become a dead letter: what waits for it is told, in the same commit.
@@ -256,7 +272,8 @@ mod tests {
             let mut tx = test.store.db.write().await.unwrap();
             let made =
                 letterkeep_campaign::create(&ctx, &mut tx, &keyring, "News", &content(), audience).await.unwrap();
-            let launched = letterkeep_campaign::launch(&ctx, &mut tx, &keyring, made.id, When::Now, &known).await;
+            let examined = letterkeep_campaign::examine(&made, known).await;
+            let launched = letterkeep_campaign::launch(&ctx, &mut tx, &keyring, &examined, When::Now).await;
             assert!(matches!(launched, Ok(Launched::Begun(_))));
             tx.commit().await.unwrap();
             let state = async || {

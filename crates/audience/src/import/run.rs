@@ -77,6 +77,19 @@ pub async fn perform(ctx: &Ctx, store: &Store, job: &ClaimedJob) -> Outcome {
     }
 }
 
+/// A job of an import has become a dead letter without [`perform`] saying so: it panicked, or its worker vanished. Ends
+/// what waits for it; jobs of other kinds, and what has ended already, are left alone.
+pub async fn gave_up(ctx: &Ctx, store: &Store, job: &ClaimedJob) -> Result<(), ImportError> {
+    let is_ours = [JOB, undo::JOB, check::JOB].contains(&&*job.kind);
+    match serde_json::from_str::<Payload>(&job.payload) {
+        Ok(payload) if is_ours => match give_up(ctx, store, &payload, &job.kind).await {
+            Err(ImportError::State(..) | ImportError::Missing) => Ok(()),
+            done => done,
+        },
+        _ => Ok(()),
+    }
+}
+
 /// Ends an import, its undo or its check, that failed at every attempt; the user reads why, and may undo it.
 async fn give_up(ctx: &Ctx, store: &Store, payload: &Payload, job: &str) -> Result<(), ImportError> {
     let import = payload.import;

@@ -71,7 +71,7 @@ pub(crate) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode>
                 Launched::Begun(activity) if at.is_some() => {
                     say(&format!("{activity} begun; the running service sends it"));
                 }
-                Launched::Begun(activity) => carry_out(&house, config, &ctx, activity).await?,
+                Launched::Begun(activity) => Box::pin(carry_out(&house, config, &ctx, activity)).await?,
             }
         }
     }

@@ -192,8 +192,16 @@ async fn audience(store: &Store, garden: &mut Garden) {
         let stored = writer.finish().await.unwrap();
         stage::register(&ctx, store, stored.id).await.unwrap()
     };
-    // A file is removed when it was imported; this one waits for somebody who says what its columns mean.
-    upload("canary-waiting.csv", "E-Mail\ncanary-row@example.com\n").await;
+    // A file is removed when it was imported; this one waits for somebody who says what its columns mean, and was
+    // checked meanwhile.
+    let waiting = upload("canary-waiting.csv", "E-Mail\ncanary-row@example.com\n").await;
+    import::check::start(&ctx, store, waiting).await.unwrap();
+    until("the check", async || {
+        let mut tx = store.db.read().await.unwrap();
+        let check = import::check::standing(&ctx, &mut tx, &keyring, waiting).await.unwrap();
+        matches!(check, import::check::Check::Done { .. }).then_some(())
+    })
+    .await;
     let rows = ["canary-second@example.com,x", "no address,canary-refused"];
     let file = format!("E-Mail,Firma\n{READER},canary-company-after\n{}\n", rows.join("\n"));
     let id = upload("canary-file.csv", &file).await;
@@ -215,6 +223,7 @@ async fn audience(store: &Store, garden: &mut Garden) {
     garden.plant("sealed_file.name", "canary-waiting.csv");
     garden.plant("sealed_file_chunk.body", "canary-row@example.com");
     garden.plant("import.settings", "canary-settings");
+    garden.planted.insert("import_check.result", Planted::Made(b"{"));
     garden.plant("import_change.previous", "canary-company-before");
     garden.keep_secret("the name of an imported file", "canary-file.csv");
     garden.keep_secret("a refused row of it", "canary-refused");

@@ -20,7 +20,7 @@ use crate::campaign::{Ready, draft, hidden, make_draft, ready, texts, token};
 use crate::support::{ORIGIN, PASSWORD, Visitor, house};
 
 /// A visitor of a service that can send test messages.
-async fn sender(test: &TestHouse) -> Visitor {
+fn sender(test: &TestHouse) -> Visitor {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let trust = Trust::only(made.cert.pem().as_bytes()).unwrap();
     let base = LinkBase::new(&ORIGIN.parse().unwrap()).unwrap();
@@ -115,7 +115,7 @@ async fn what_a_waiting_campaign_needs_is_not_deleted() {
 #[tokio::test]
 async fn a_test_message_shows_a_contact_to_whoever_may_see_it() {
     let test = &TestHouse::sqlite().await;
-    let mut erika = sender(test).await;
+    let mut erika = sender(test);
     erika.sign_up(test, "erika").await;
     let Ready { mut erika, ctx, taken, sink, .. } = ready(test, erika).await;
     let home = written(&mut erika, &[]).await;
@@ -148,7 +148,7 @@ async fn a_test_message_shows_a_contact_to_whoever_may_see_it() {
     let made = erika.post("/users/invitations", &[("role", "campaign_creator")]).await;
     let link = made.body.split("id=\"link\">").nth(1).unwrap().split('<').next().unwrap().to_owned();
     let invitation = link.strip_prefix(ORIGIN).unwrap();
-    let mut max = sender(test).await;
+    let mut max = sender(test);
     max.get(invitation).await;
     max.post(invitation, &[("user_name", "max"), ("email", "max@sonnenberg.example"), ("password", PASSWORD)]).await;
     max.finish_sign_up(test).await;
