@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use letterkeep_delivery::smtp::Network;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -60,6 +61,10 @@ pub(crate) struct Config {
     pub(crate) new_passphrase: PassphraseFrom,
     pub(crate) passwords: PasswordRules,
     pub(crate) import_max_bytes: u64,
+    /// Networks that relays may be in although they are not public.
+    pub(crate) relay_networks: Vec<Network>,
+    /// Whether strangers may open an account.
+    pub(crate) sign_up_open: bool,
     pub(crate) log: Log,
 }
 
@@ -139,6 +144,10 @@ struct File {
     #[serde(default)]
     import: FileImport,
     #[serde(default)]
+    relay: FileRelay,
+    #[serde(default)]
+    sign_up: FileSignUp,
+    #[serde(default)]
     log: FileLog,
 }
 
@@ -168,6 +177,18 @@ struct FileKeys {
 #[serde(deny_unknown_fields)]
 struct FileImport {
     max_megabytes: Option<Spanned<u64>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct FileRelay {
+    private_networks: Option<Vec<Spanned<String>>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct FileSignUp {
+    open: Option<bool>,
 }
 
 #[derive(Deserialize, Default)]
@@ -303,6 +324,15 @@ impl Config {
                 return Err(refuse(source.found(&megabytes), "import.max_megabytes", "is not between 1 and 4096"));
             }
         };
+        let relay_networks = relay_networks(source, file.relay.private_networks)?;
+        let sign_up_open = match source.find("LETTERKEEP_SIGN_UP_OPEN", None) {
+            None => file.sign_up.open.unwrap_or(true),
+            Some(found) => match found.value.as_str() {
+                "true" => true,
+                "false" => false,
+                _ => return Err(refuse(found, "sign_up.open", "is neither true nor false")),
+            },
+        };
         let json = match source.find("LETTERKEEP_LOG_FORMAT", file.log.format) {
             None => false,
             Some(found) => match found.value.as_str() {
@@ -319,7 +349,20 @@ impl Config {
             Some(found) => found.value,
         };
         let log = Log { json, level };
-        Ok(Self { listen, public_url, data, tls, database, root, new_passphrase, passwords, import_max_bytes, log })
+        Ok(Self {
+            listen,
+            public_url,
+            data,
+            tls,
+            database,
+            root,
+            new_passphrase,
+            passwords,
+            import_max_bytes,
+            relay_networks,
+            sign_up_open,
+            log,
+        })
     }
 }
 
@@ -343,6 +386,21 @@ fn database(source: &Source<'_>, file: FileDatabase) -> Result<Database, ConfigE
             Ok(Database::Postgres { url: url.value, keys_url })
         }
     }
+}
+
+/// From the environment, separated by commas, else from the file.
+fn relay_networks(source: &Source<'_>, in_file: Option<Vec<Spanned<String>>>) -> Result<Vec<Network>, ConfigError> {
+    let found: Vec<Found> = match source.find("LETTERKEEP_RELAY_PRIVATE_NETWORKS", None) {
+        Some(Found { value, place }) => {
+            value.split(',').map(|text| Found { value: text.trim().to_owned(), place: place.clone() }).collect()
+        }
+        None => in_file.into_iter().flatten().filter_map(|text| source.find("", Some(text))).collect(),
+    };
+    let read = |found: Found| match found.value.parse() {
+        Ok(network) => Ok(network),
+        Err(error) => Err(refuse(found, "relay.private_networks", format!("is {error}"))),
+    };
+    found.into_iter().map(read).collect()
 }
 
 fn root_key(source: &Source<'_>, keys: FileKeys, data: &Path) -> Result<RootKey, ConfigError> {
@@ -427,6 +485,8 @@ mod tests {
             ("[database]\nurl = 'mysql://u:secret@h/d'", ["line 2", "database.url"]),
             ("[keys]\nroot = 'post-it'", ["line 2", "keys.root"]),
             ("[import]\nmax_megabytes = 0", ["line 2", "import.max_megabytes"]),
+            ("[relay]\nprivate_networks = [\n'10.0.0.0/8',\n'10.0.0.1/8']", ["line 4", "relay.private_networks"]),
+            ("[sign_up]\nopen = 'maybe'", ["line 2", "open"]),
             ("[log]\nformat = 'xml'", ["line 2", "log.format"]),
             (
                 "[database]\nurl = 'postgres://u@h/d'\nkeys_url = 'mysql://u:secret@h/d'",
@@ -465,6 +525,22 @@ mod tests {
         let error = config.passwords.load().err().unwrap().to_string();
         for part in ["line 2", "passwords.blocklist", "nowhere.txt", "cannot be read"] {
             assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn relays_stay_outside_and_sign_up_is_open_unless_somebody_says_so() {
+        let config = load("", &[]).unwrap();
+        assert!(config.relay_networks.is_empty() && config.sign_up_open);
+        let text = "[relay]\nprivate_networks = ['10.1.0.0/16', 'fd00::/8']\n[sign_up]\nopen = false";
+        let config = load(text, &[]).unwrap();
+        assert!(config.relay_networks.len() == 2 && !config.sign_up_open);
+        let variables = [("LETTERKEEP_RELAY_PRIVATE_NETWORKS", "127.0.0.1, ::1"), ("LETTERKEEP_SIGN_UP_OPEN", "true")];
+        let config = load(text, &variables).unwrap();
+        let networks: Vec<String> = config.relay_networks.iter().map(ToString::to_string).collect();
+        assert!(networks == ["127.0.0.1/32", "::1/128"] && config.sign_up_open, "{networks:?}");
+        for (name, value) in [("LETTERKEEP_RELAY_PRIVATE_NETWORKS", "intranet"), ("LETTERKEEP_SIGN_UP_OPEN", "yes")] {
+            assert!(load("", &[(name, value)]).unwrap_err().contains(name));
         }
     }
 

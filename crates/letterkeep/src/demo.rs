@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Context as _;
+use letterkeep_delivery::smtp::Network;
 use tokio::sync::watch;
 
 use crate::command::serve::{bind, serve, wait_for_signal};
@@ -38,6 +39,8 @@ pub(crate) async fn run(config: Config, contacts: Option<PathBuf>, exit: bool) -
     let started = Instant::now();
     let house = House::init(&config).await.context("step 1, making the data directory and the keys")?;
     let mut config = config;
+    // The sink that plays the mail server is on this machine.
+    config.relay_networks.extend(Network::LOOPBACK);
     let listener = bind(&config).await.context("step 2, starting the service")?;
     let address = listener.address()?;
     // With port 0 the system has chosen one; links and cookies need the real address.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use letterkeep_delivery::LinkBase;
 use letterkeep_delivery::sender::Outbound;
-use letterkeep_delivery::smtp::Trust;
+use letterkeep_delivery::smtp::{Reach, Trust};
 use letterkeep_model::{Clock, Ctx, Entropy, Id, SystemClock, SystemEntropy, kind};
 use letterkeep_store::keystore::{self, Held};
 use letterkeep_store::{Db, KeyStore, Opening, PostgresOptions, Schema, SqliteOptions, Store, account};
@@ -221,6 +221,7 @@ pub(crate) fn router(house: &House, config: &Config, outbound: Outbound) -> anyh
     let settings = letterkeep_web::Settings {
         upload_bytes: usize::try_from(config.import_max_bytes).unwrap_or(usize::MAX),
         outbound: Some(outbound),
+        sign_up_open: config.sign_up_open,
         ..letterkeep_web::Settings::new(&config.public_url)
     };
     Ok(letterkeep_web::router(letterkeep_web::House {
@@ -243,5 +244,7 @@ pub(crate) fn outbound(config: &Config) -> anyhow::Result<Outbound> {
     })?;
     let hello = config.public_url.trim_start_matches("https://");
     let hello = hello.rsplit_once(':').map_or(hello, |(host, _)| host).to_owned();
-    Ok(Outbound::new(LinkBase::new(&url)?, trust, hello))
+    let mut outbound = Outbound::new(LinkBase::new(&url)?, trust, hello);
+    outbound.reach = Reach::with(&config.relay_networks);
+    Ok(outbound)
 }

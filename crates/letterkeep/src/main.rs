@@ -48,6 +48,8 @@ Environment variables win over the configuration file, the command line over bot
   LETTERKEEP_CONFIG, LETTERKEEP_DATA, LETTERKEEP_LISTEN, LETTERKEEP_PUBLIC_URL,
   LETTERKEEP_TLS_CERTIFICATE, LETTERKEEP_TLS_KEY, LETTERKEEP_DATABASE_URL (postgres://…),
   LETTERKEEP_KEYS_DATABASE_URL, LETTERKEEP_ROOT (key-file or passphrase), LETTERKEEP_PASSPHRASE,
+  LETTERKEEP_RELAY_PRIVATE_NETWORKS (networks that mail servers may be in although they are not public,
+  for example 10.1.0.0/16,::1), LETTERKEEP_SIGN_UP_OPEN (true, or false: then by invitation alone),
   LETTERKEEP_PASSPHRASE_FILE, LETTERKEEP_NEW_PASSPHRASE and LETTERKEEP_NEW_PASSPHRASE_FILE (for keys passphrase),
   LETTERKEEP_PASSWORD_BLOCKLIST, LETTERKEEP_PASSWORD_COST (19-mib or 46-mib),
   LETTERKEEP_LOG (error … trace), LETTERKEEP_LOG_FORMAT (text or json)";
@@ -70,6 +72,8 @@ enum Command {
     Export(command::export::Args),
     /// List campaigns, send one.
     Campaign(command::campaign::Args),
+    /// List the jobs that gave up; run one again, or drop it.
+    Jobs(command::jobs::Args),
     /// Say what is misconfigured and how to mend it; changes nothing.
     Doctor,
     /// Replace keys while the service runs; change the passphrase of the root key.
@@ -121,6 +125,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Import(args) => command::import::run(&config, args).await,
             Command::Export(args) => command::export::run(&config, args).await,
             Command::Campaign(args) => Box::pin(command::campaign::run(&config, args)).await,
+            Command::Jobs(args) => command::jobs::run(&config, args).await,
             Command::Keys(args) => command::keys::run(&config, args).await,
         }
     })

@@ -332,3 +332,68 @@ fn the_passphrase_of_the_root_key_can_be_changed() {
     let (done, said) = run(letterkeep(plain.path()).env("LETTERKEEP_NEW_PASSPHRASE", new).args(change));
     assert!(!done && said.contains("has no passphrase"), "{said}");
 }
+
+/// Makes a job that gave up; yields its id.
+fn dead_job(data: &Path, kind: &'static str) -> String {
+    use letterkeep_model::{Clock as _, Ctx, Id, SystemClock, SystemEntropy};
+    use letterkeep_store::queue::{NewJob, Outcome, claim, enqueue, settle};
+    use letterkeep_store::{Db, Opening, Schema, SqliteOptions};
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let options = SqliteOptions { path: data.join("letterkeep.sqlite3"), readers: 1 };
+        let db = Db::open_sqlite(&options, Schema::Data, Opening::Existing).await.unwrap();
+        let ctx = Ctx::system(std::sync::Arc::new(SystemClock), std::sync::Arc::new(SystemEntropy), Id::NIL);
+        let now = SystemClock.now();
+        let job = NewJob { kind, payload: "{}".into(), run_at: now, dedup: None, max_attempts: 3 };
+        let mut tx = db.write().await.unwrap();
+        enqueue(&ctx, &mut tx, job).await.unwrap();
+        tx.commit().await.unwrap();
+        let claimed = claim(&db, now, std::time::Duration::from_mins(1)).await.unwrap().unwrap();
+        let mut tx = db.write().await.unwrap();
+        assert!(settle(&mut tx, &claimed, &Outcome::Dead(format!("{kind} cannot be done")), now).await.unwrap());
+        tx.commit().await.unwrap();
+        db.close().await;
+        Id::<letterkeep_model::kind::Job>::from_uuid(claimed.job_id).to_string()
+    })
+}
+
+#[test]
+fn jobs_that_gave_up_are_listed_run_again_and_dropped() {
+    let dir = tempfile::tempdir().unwrap();
+    let jobs = |what: &[&str]| run(letterkeep(dir.path()).arg("jobs").args(what));
+    assert!(run(letterkeep(dir.path()).arg("init")).0);
+    assert!(jobs(&["list"]).1.contains("No job has given up"));
+    let data = dir.path().join("letterkeep-data");
+    let (first, second) = (dead_job(&data, "first.kind"), dead_job(&data, "second.kind"));
+    let (done, said) = jobs(&["list"]);
+    assert!(done && said.contains("2 jobs have given up"), "{said}");
+    for part in [&first, &second, "first.kind", "second.kind cannot be done", "after 1 attempts"] {
+        assert!(said.contains(part), "{part:?} is missing in:\n{said}");
+    }
+    let (done, said) = run(letterkeep(dir.path()).arg("doctor"));
+    assert!(done && said.contains("2 jobs have given up") && said.contains("letterkeep jobs list"), "{said}");
+
+    let (done, said) = jobs(&["drop", &first]);
+    assert!(done && said.contains("dropped"), "{said}");
+    let (done, said) = jobs(&["retry", &second]);
+    assert!(done && said.contains("will run again"), "{said}");
+    assert!(jobs(&["list"]).1.contains("No job has given up"));
+    // Neither is there any more.
+    for what in [["drop", &first], ["retry", &second], ["retry", "job_nonsense"]] {
+        assert!(!jobs(&what).0, "{what:?}");
+    }
+}
+
+#[test]
+fn doctor_tells_what_strangers_may_do() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(run(letterkeep(dir.path()).arg("init")).0);
+    let (done, said) = run(letterkeep(dir.path()).arg("doctor"));
+    assert!(done && said.contains("public addresses alone") && said.contains("whoever reaches this service"), "{said}");
+    let (done, said) = run(letterkeep(dir.path())
+        .env("LETTERKEEP_RELAY_PRIVATE_NETWORKS", "10.1.2.3")
+        .env("LETTERKEEP_SIGN_UP_OPEN", "false")
+        .arg("doctor"));
+    assert!(done && said.contains("10.1.2.3/32") && said.contains("without an invitation"), "{said}");
+    let (_, said) = run(letterkeep(dir.path()).arg("--help"));
+    assert!(said.contains("LETTERKEEP_RELAY_PRIVATE_NETWORKS") && said.contains("LETTERKEEP_SIGN_UP_OPEN"), "{said}");
+}

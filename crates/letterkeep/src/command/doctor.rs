@@ -82,6 +82,8 @@ async fn examine(config: &Config) -> Vec<Finding> {
                 .into(),
         ));
     }
+    findings.push(strangers(config));
+    findings.push(reach(config));
     let root = root_key(config);
     let opens = !matches!(root, Bad(..));
     findings.push(root);
@@ -105,6 +107,30 @@ async fn examine(config: &Config) -> Vec<Finding> {
         }
     }
     findings
+}
+
+fn strangers(config: &Config) -> Finding {
+    if config.sign_up_open {
+        return Note(
+            "sign_up.open is true: whoever reaches this service can open an account; false leaves invitations alone"
+                .into(),
+        );
+    }
+    Good("nobody can open an account without an invitation (sign_up.open is false)".into())
+}
+
+fn reach(config: &Config) -> Finding {
+    if config.relay_networks.is_empty() {
+        return Good(
+            "mail servers are reached at public addresses alone; for one of your own, name its network in relay.private_networks"
+                .into(),
+        );
+    }
+    let networks: Vec<String> = config.relay_networks.iter().map(ToString::to_string).collect();
+    Note(format!(
+        "relay.private_networks: every account can use and probe mail servers in {}; name single addresses where you can",
+        networks.join(", ")
+    ))
 }
 
 fn listening(config: &Config) -> Finding {
@@ -171,17 +197,11 @@ async fn contents(house: &House) -> anyhow::Result<Vec<Finding>> {
         return Ok(findings);
     }
     let mut tx = house.store.db.read().await?;
-    let dead = queue::dead(&mut tx, 100).await?;
-    if dead.is_empty() {
-        findings.push(Good("no job has given up".into()));
-    }
-    for job in dead.iter().take(5) {
-        let error = job.last_error.as_deref().unwrap_or("no reason kept");
-        findings.push(Note(format!(
-            "the job {} ({}) gave up after {} attempts: {error}",
-            job.job_id, job.kind, job.attempts
-        )));
-    }
+    findings.push(match queue::count_dead(&mut tx).await? {
+        0 => Good("no job has given up".into()),
+        1 => Note("1 job has given up; see: letterkeep jobs list".into()),
+        dead => Note(format!("{dead} jobs have given up; see: letterkeep jobs list")),
+    });
     findings.extend(keys_of_accounts(house, &mut tx).await?);
     findings.extend(audit_logs(&mut tx).await?);
     Ok(findings)
