@@ -1,0 +1,156 @@
+//! The values of a transaction: bytes in one arena, what is known about each, and each transformation done once.
+
+use std::borrow::Cow;
+
+use crate::byte_set::ByteSet;
+use crate::transform::Transform;
+use crate::variable::Variable;
+
+/// Which value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ValueId(u32);
+
+const NO_VALUE: ValueId = ValueId(u32::MAX);
+const NO_ROW: u32 = u32::MAX;
+
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    start: u32,
+    len: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Value {
+    name: Span,
+    bytes: Span,
+    /// Which byte values occur.
+    set: ByteSet,
+    /// Where its row of the memo begins, once it has one.
+    row: u32,
+}
+
+/// Every value that rules can look at, and what became of it under each list of transformations.
+pub(crate) struct Values {
+    arena: Vec<u8>,
+    all: Vec<Value>,
+    by_variable: [Vec<ValueId>; Variable::COUNT],
+    /// Rows of `chains` results each.
+    memo: Vec<ValueId>,
+    chains: usize,
+}
+
+impl Values {
+    /// A store for rules with so many different lists of transformations.
+    pub(crate) fn new(chains: usize) -> Self {
+        Self {
+            arena: Vec::with_capacity(8 * 1024),
+            all: Vec::with_capacity(128),
+            by_variable: std::array::from_fn(|_| Vec::new()),
+            memo: Vec::new(),
+            chains,
+        }
+    }
+
+    /// Bytes held, results of transformations included.
+    pub(crate) fn size(&self) -> usize {
+        self.arena.len()
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Span {
+        let start = self.arena.len() as u32;
+        self.arena.extend_from_slice(bytes);
+        Span { start, len: bytes.len() as u32 }
+    }
+
+    fn make(&mut self, name: Span, bytes: Span) -> ValueId {
+        let set = ByteSet::of(self.slice(bytes));
+        self.all.push(Value { name, bytes, set, row: NO_ROW });
+        ValueId((self.all.len() - 1) as u32)
+    }
+
+    fn slice(&self, span: Span) -> &[u8] {
+        &self.arena[span.start as usize..(span.start + span.len) as usize]
+    }
+
+    /// Adds a value to a collection, and its name to the collection of names.
+    pub(crate) fn add(&mut self, variable: Variable, name: &[u8], bytes: &[u8]) {
+        let name = self.append(name);
+        let bytes = self.append(bytes);
+        let id = self.make(name, bytes);
+        self.by_variable[variable as usize].push(id);
+        if let Some(names) = variable.names() {
+            let id = self.make(name, name);
+            self.by_variable[names as usize].push(id);
+        }
+    }
+
+    /// Puts a value in the place of whatever a variable without names held.
+    pub(crate) fn set(&mut self, variable: Variable, bytes: &[u8]) {
+        self.by_variable[variable as usize].clear();
+        self.add(variable, b"", bytes);
+    }
+
+    /// The values of one variable; a variable that joins others has none of its own.
+    pub(crate) fn of(&self, variable: Variable) -> &[ValueId] {
+        &self.by_variable[variable as usize]
+    }
+
+    pub(crate) fn bytes(&self, id: ValueId) -> &[u8] {
+        self.slice(self.all[id.0 as usize].bytes)
+    }
+
+    pub(crate) fn byte_set(&self, id: ValueId) -> &ByteSet {
+        &self.all[id.0 as usize].set
+    }
+
+    pub(crate) fn name(&self, id: ValueId) -> &[u8] {
+        self.slice(self.all[id.0 as usize].name)
+    }
+
+    /// The value after a list of transformations; done once for each value and list.
+    pub(crate) fn transformed(&mut self, id: ValueId, chain: usize, transforms: &[Transform]) -> ValueId {
+        if transforms.is_empty() {
+            return id;
+        }
+        let mut row = self.all[id.0 as usize].row;
+        if row == NO_ROW {
+            row = self.memo.len() as u32;
+            self.all[id.0 as usize].row = row;
+            self.memo.resize(self.memo.len() + self.chains, NO_VALUE);
+        }
+        let place = row as usize + chain;
+        if self.memo[place] != NO_VALUE {
+            return self.memo[place];
+        }
+        let mut result = id;
+        for transform in transforms {
+            result = self.step(result, *transform);
+        }
+        self.memo[place] = result;
+        result
+    }
+
+    /// The value after one transformation; itself, if that changes nothing.
+    pub(crate) fn step(&mut self, id: ValueId, transform: Transform) -> ValueId {
+        let value = self.all[id.0 as usize];
+        if transform.triggers().is_some_and(|triggers| !triggers.intersects(&value.set)) {
+            return id;
+        }
+        let bytes = self.slice(value.bytes);
+        let span = match transform.apply(bytes) {
+            Cow::Borrowed(same) if same.len() == bytes.len() => return id,
+            // A part of the value needs no copy; where it begins follows from the addresses.
+            Cow::Borrowed(part) => {
+                let offset = (part.as_ptr() as usize).wrapping_sub(bytes.as_ptr() as usize);
+                if offset + part.len() <= bytes.len() {
+                    Span { start: value.bytes.start + offset as u32, len: part.len() as u32 }
+                } else {
+                    let part = part.to_vec();
+                    self.append(&part)
+                }
+            }
+            Cow::Owned(new) => self.append(&new),
+        };
+        self.make(value.name, span)
+    }
+}
