@@ -15,6 +15,8 @@ pub(crate) enum Need {
     Browser,
     /// dkimpy, a DKIM verifier that shares no code with ours.
     Dkimpy,
+    /// Go, which fetches the rule set and its tests.
+    Go,
 }
 
 /// Something that is not there and could not be installed.
@@ -30,6 +32,7 @@ impl Need {
             Self::Postgres => "PostgreSQL",
             Self::Browser => "Chromium",
             Self::Dkimpy => "dkimpy",
+            Self::Go => "Go",
         }
     }
 
@@ -41,6 +44,7 @@ impl Need {
                     && tools::find(&["chromium", "chromium-browser", "google-chrome"]).is_some()
             }
             Self::Dkimpy => dkimpy_python().is_some(),
+            Self::Go => tools::find(&["go"]).is_some(),
         }
     }
 
@@ -51,6 +55,7 @@ impl Need {
             // The interpreter alone: dkimpy itself comes from PyPI into `target/`, see `make_environment`.
             Self::Dkimpy if venv_works() => &[],
             Self::Dkimpy => &["python3", "python3-venv"],
+            Self::Go => &["golang-go"],
         }
     }
 }

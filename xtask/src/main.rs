@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to its terminal")]
 
 mod bench;
+mod crs;
 mod deny;
 mod example_contacts;
 mod fuzz;
@@ -53,6 +54,8 @@ enum Verb {
         #[arg(long, default_value_t = 60)]
         seconds: u32,
     },
+    /// Run the tests of the OWASP Core Rule Set, of the current generation and of Debian's
+    Crs,
     /// Check licences, bans, sources and known vulnerabilities of all dependencies (needs cargo-deny)
     Deny,
     /// Write the example files of contacts anew
@@ -78,6 +81,7 @@ fn run(verb: &Verb) -> Result<ExitCode> {
         Verb::Vendor { check } => vendor::run(*check),
         Verb::Bench { filter } => bench::run(filter.as_deref()),
         Verb::Fuzz { target, seconds } => fuzz::run(target.as_deref(), *seconds),
+        Verb::Crs => crs::run().map(|()| ExitCode::SUCCESS),
         Verb::Deny => deny::run(),
         Verb::ExampleContacts => example_contacts::run(tools::root()),
         Verb::Postgres => postgres::foreground(),

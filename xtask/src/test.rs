@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 
 use crate::install::{self, Missing, Need};
-use crate::{deny, postgres, tidy, tools};
+use crate::{crs, deny, postgres, tidy, tools};
 
 /// Where tests find the interpreter that can import dkimpy.
 const DKIMPY: &str = "LETTERKEEP_TEST_DKIMPY";
@@ -96,6 +96,7 @@ pub(crate) fn run() -> ExitCode {
     if deny::is_there() {
         step(&mut steps, "deny", deny::offline_checks);
     }
+    step(&mut steps, "the OWASP Core Rule Set's own tests", crs::run);
     step(&mut steps, "tests on SQLite and PostgreSQL, in the browser", || {
         let server = postgres::programs().map(|programs| postgres::Server::start(&programs)).transpose()?;
         let mut command = cargo(strict);
