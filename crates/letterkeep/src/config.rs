@@ -486,7 +486,7 @@ mod tests {
             ("[keys]\nroot = 'post-it'", ["line 2", "keys.root"]),
             ("[import]\nmax_megabytes = 0", ["line 2", "import.max_megabytes"]),
             ("[relay]\nprivate_networks = [\n'10.0.0.0/8',\n'10.0.0.1/8']", ["line 4", "relay.private_networks"]),
-            ("[sign_up]\nopen = 'maybe'", ["line 2", "open"]),
+            ("[sign_up]\nopen = 'maybe'", ["line 2", "expected a boolean"]),
             ("[log]\nformat = 'xml'", ["line 2", "log.format"]),
             (
                 "[database]\nurl = 'postgres://u@h/d'\nkeys_url = 'mysql://u:secret@h/d'",

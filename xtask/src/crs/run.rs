@@ -183,12 +183,23 @@ mod tests {
         assert!(
             text.contains("   199/200    A\n")
                 && text.contains("     0/1      B\n")
-                && text.ends_with("   199/201    passed\n"),
+                && text.ends_with("   199/201    passed, 0 failures explained\n")
+                && !report.is_good(),
             "{text}"
         );
         let path = std::env::temp_dir().join(format!("letterkeep-crs-{}/failures.txt", std::process::id()));
         report.write_failures(&path).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 2);
         fs::remove_dir_all(path.parent().unwrap()).unwrap();
+    }
+
+    #[test]
+    fn an_explained_failure_is_good_and_a_stale_explanation_is_not() {
+        let (generation, name, _) = EXPLAINED[0];
+        let of = |sent| Case { generation, name: name.to_owned(), ..case("A", 5, sent) };
+        assert!(all(&[of(6)], &Echo).is_good());
+        let stale = all(&[of(5)], &Echo);
+        assert!(!stale.is_good() && stale.to_string().contains("take it off"), "{stale}");
+        assert!(all(&[case("A", 5, 5)], &Echo).is_good(), "control");
     }
 }

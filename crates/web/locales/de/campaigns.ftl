@@ -224,6 +224,7 @@ schedule-button = { $count ->
   }
 send-calm = Sie können den Versand jederzeit anhalten. Was schon angenommen ist, lässt sich nicht zurückholen.
 progress-title = Versand
+progress-gathers = Empfänger werden zusammengestellt
 progress-name = Versandt
 progress-goes-on = Der Versand geht weiter, auch wenn Sie diese Seite schließen.
 progress-waits = Geht hinaus am

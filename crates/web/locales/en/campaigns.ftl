@@ -224,6 +224,7 @@ schedule-button = { $count ->
   }
 send-calm = You can pause at any time. What has been accepted already cannot be recalled.
 progress-title = Sending
+progress-gathers = Gathering the recipients
 progress-name = Sent
 progress-goes-on = Sending goes on, even if you close this page.
 progress-waits = Goes out on

@@ -103,7 +103,12 @@ fn held_up(visit: &Visit, campaign: &Campaign, trouble: &Trouble, at: Timestamp)
 
 fn bar(visit: &Visit, campaign: &Campaign, totals: &Totals) -> Markup {
     let rate = totals.rate.filter(|_| campaign.state == State::Sending);
-    let work = Progress { name: t!(visit, "progress-name"), done: totals.done(), total: Some(totals.recipients), rate };
+    // Until the audience is frozen, nobody knows how many there are.
+    let work = if campaign.state == State::Sending && totals.recipients == 0 {
+        Progress { name: t!(visit, "progress-gathers"), done: 0, total: None, rate: None }
+    } else {
+        Progress { name: t!(visit, "progress-name"), done: totals.done(), total: Some(totals.recipients), rate }
+    };
     html! {
         section class="card" { (progress(visit, &work)) }
         (stats(&[

@@ -10,7 +10,7 @@ use http::{Request, StatusCode};
 use letterkeep_delivery::LinkBase;
 use letterkeep_delivery::report::report;
 use letterkeep_delivery::sender::{Outbound, run_activity};
-use letterkeep_delivery::smtp::Trust;
+use letterkeep_delivery::smtp::{Network, Reach, Trust};
 use letterkeep_model::{Id, kind};
 use letterkeep_store::contact::EditedContact;
 use letterkeep_testkit::{TestHouse, for_each_database};
@@ -25,7 +25,9 @@ fn sender(test: &TestHouse) -> Visitor {
     let trust = Trust::only(made.cert.pem().as_bytes()).unwrap();
     let base = LinkBase::new(&ORIGIN.parse().unwrap()).unwrap();
     let plain = house(test, ORIGIN);
-    let outbound = Some(Outbound::new(base, trust, "post.example.org".into()));
+    let mut outbound = Outbound::new(base, trust, "post.example.org".into());
+    outbound.reach = Reach::with(&Network::LOOPBACK);
+    let outbound = Some(outbound);
     let settings = Settings { outbound, ..Settings::clone(&plain.settings) };
     Visitor::at(router(House { settings: Arc::new(settings), ..plain }))
 }
