@@ -2,7 +2,11 @@
 //!
 //! The benches are in `benches/`, one file per subject; `cargo xtask bench` runs them and puts their figures beside
 //! the machine's own yardsticks. Each bench names in its id the size that it looked at. The most common change is
-//! another bench: add the file, its `[[bench]]` in the manifest, and its yardstick in `xtask/src/bench.rs`.
+//! another bench: add the file, its `[[bench]]` in the manifest, and its yardstick in `xtask/src/bench.rs`. `peers/` holds
+//! small programs that do the same work with other engines, each in a process of its own.
+
+pub mod waf_requests;
+pub mod waf_rules;
 
 use std::io::{self, Read, Write as _};
 use std::path::Path;

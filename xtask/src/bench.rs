@@ -1,5 +1,7 @@
 //! `cargo xtask bench`: the criterion benches in one table, beside what this machine can do at all.
 
+mod waf;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::hint::black_box;
@@ -69,6 +71,10 @@ pub(crate) fn run(filter: Option<&str>) -> Result<ExitCode> {
     let _ = fs::remove_dir_all(&results);
     let mut command = tools::cargo();
     command.args(["bench", "--locked", "--package", "letterkeep-bench", "--benches", "--"]).args(filter);
+    let firewall = if filter.is_none_or(|filter| filter.contains("waf")) { waf::Bench::prepare()? } else { None };
+    if let Some(firewall) = &firewall {
+        firewall.tell(&mut command);
+    }
     ensure!(command.status().context("cannot start cargo")?.success(), "the benches failed");
     let mut figures = Vec::new();
     collect(&results, &mut figures)?;
@@ -86,6 +92,9 @@ pub(crate) fn run(filter: Option<&str>) -> Result<ExitCode> {
         let share = against.and_then(|name| Some((name, figure.rate.share(*yardsticks.get(name)?)?)));
         let share = share.map_or_else(String::new, |(name, share)| format!("{:.0} % of {name}", share * 100.0));
         println!("| {} | {} | {} | {share} |", figure.name, duration(figure.nanoseconds), figure.rate.text());
+    }
+    if let Some(firewall) = &firewall {
+        firewall.report(&figures)?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -11,7 +11,7 @@ mod response;
 mod run;
 mod yaml;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 
@@ -37,6 +37,11 @@ pub(crate) fn run() -> Result<()> {
     }
     ensure!(failed.is_empty(), "{}", failed.join("; "));
     Ok(())
+}
+
+/// The directory with the rules of the current generation, fetched if they are not there.
+pub(crate) fn current_rules() -> Result<PathBuf> {
+    Ok(fetch::fetch(Generation::Four)?.join(Generation::Four.rules()))
 }
 
 fn run_generation(generation: Generation, directory: &Path) -> Result<bool> {

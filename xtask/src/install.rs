@@ -17,6 +17,9 @@ pub(crate) enum Need {
     Dkimpy,
     /// Go, which fetches the rule set and its tests.
     Go,
+    /// libmodsecurity with its headers: another engine for the firewall's rules, to compare ours with. It runs in
+    /// processes of its own.
+    ModSecurity,
 }
 
 /// Something that is not there and could not be installed.
@@ -33,6 +36,7 @@ impl Need {
             Self::Browser => "Chromium",
             Self::Dkimpy => "dkimpy",
             Self::Go => "Go",
+            Self::ModSecurity => "libmodsecurity",
         }
     }
 
@@ -45,6 +49,9 @@ impl Need {
             }
             Self::Dkimpy => dkimpy_python().is_some(),
             Self::Go => tools::find(&["go"]).is_some(),
+            Self::ModSecurity => ["/usr/include", "/usr/local/include"]
+                .iter()
+                .any(|directory| Path::new(directory).join("modsecurity/modsecurity.h").is_file()),
         }
     }
 
@@ -56,6 +63,7 @@ impl Need {
             Self::Dkimpy if venv_works() => &[],
             Self::Dkimpy => &["python3", "python3-venv"],
             Self::Go => &["golang-go"],
+            Self::ModSecurity => &["libmodsecurity-dev"],
         }
     }
 }

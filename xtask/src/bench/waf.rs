@@ -1,0 +1,234 @@
+//! The firewall beside libmodsecurity: the same requests and rules, in the same run.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+
+use super::{Figure, duration};
+use crate::{crs, install, tools};
+
+/// What ours may cost: this part of what libmodsecurity costs, by the beginning of the request's name.
+const GOALS: [(&str, u32); 5] =
+    [("small GET", 20), ("form", 10), ("JSON of 812 values", 15), ("JSON of one string", 6), ("multipart", 20)];
+
+/// Seconds of CPU time for each kind of request.
+const SECONDS: &str = "1.5";
+
+/// What the bench of the firewall needs.
+pub(super) struct Bench {
+    rules: PathBuf,
+    requests: PathBuf,
+}
+
+/// What a peer said.
+#[derive(Debug, Default, PartialEq)]
+struct Peer {
+    lines: Vec<Line>,
+    memory_kib: u64,
+}
+
+/// A kind of request.
+#[derive(Debug, PartialEq)]
+struct Line {
+    name: String,
+    microseconds: f64,
+    blocked: u32,
+    requests: u32,
+}
+
+impl Bench {
+    /// Fetches the rules; none, with the reason told, if they cannot be had.
+    pub(super) fn prepare() -> Result<Option<Self>> {
+        let fetched = match crs::current_rules() {
+            Ok(fetched) => fetched,
+            Err(error) => {
+                println!("the firewall is left out: the Core Rule Set cannot be fetched: {error:#}");
+                return Ok(None);
+            }
+        };
+        let place = tools::target().join("bench-waf");
+        let rules = place.join("rules");
+        copy_rules(&fetched, &rules).with_context(|| format!("cannot copy {}", fetched.display()))?;
+        Ok(Some(Self { rules, requests: place.join("requests") }))
+    }
+
+    /// Tells the benches where the rules are, and where to put the requests for the peer.
+    pub(super) fn tell(&self, command: &mut Command) {
+        command.env("LETTERKEEP_CRS", &self.rules).env("LETTERKEEP_WAF_REQUESTS", &self.requests);
+    }
+
+    /// Runs the peer and prints both side by side.
+    pub(super) fn report(&self, figures: &[Figure]) -> Result<()> {
+        let mut figures: Vec<(&str, f64)> =
+            figures.iter().filter_map(|figure| Some((figure.name.strip_prefix("waf/")?, figure.nanoseconds))).collect();
+        if figures.is_empty() {
+            return Ok(());
+        }
+        figures.sort_by_key(|(name, _)| {
+            GOALS.iter().position(|(start, _)| name.starts_with(start)).unwrap_or(GOALS.len())
+        });
+        let peers = self.peers();
+        if let Err(error) = &peers {
+            println!("\nlibmodsecurity is left out: {error:#}");
+        }
+        let (first, second) = peers.ok().unzip();
+        println!(
+            "\nThe firewall, blocking, Core Rule Set, paranoia level 1; the peer by CPU time, ours by the wall's clock:\n"
+        );
+        println!("| request | ours | libmodsecurity | ratio | goal |\n|---|---:|---:|---:|---|");
+        for (name, nanoseconds) in figures {
+            println!("{}", row(name, nanoseconds, first.as_ref()));
+        }
+        for line in first.iter().flat_map(|peer| &peer.lines).filter(|line| line.decides_otherwise()) {
+            println!("\nlibmodsecurity blocked {} of {} requests: {}", line.blocked, line.requests, line.name);
+        }
+        println!("\nResident memory of a process, paranoia level 2 (goal: 30 MB):\n\n| when | ours | libmodsecurity |");
+        println!("|---|---:|---:|");
+        let stages = self.memory()?;
+        for (index, (when, kib)) in stages.iter().enumerate() {
+            // The peer tells only what it has in the end.
+            let peer = second.as_ref().filter(|_| index + 1 == stages.len()).map(|peer| megabytes(peer.memory_kib));
+            println!("| {when} | {} | {} |", megabytes(*kib), peer.unwrap_or_default());
+        }
+        Ok(())
+    }
+
+    /// At the first paranoia level for its speed, at the second for its memory.
+    fn peers(&self) -> Result<(Peer, Peer)> {
+        if let Some(missing) = install::provide(&[install::Need::ModSecurity]).first() {
+            bail!("{}: {}", missing.name, missing.reason);
+        }
+        let compiler = tools::find(&["cc", "gcc", "clang"]).context("there is no C compiler")?;
+        let peers = tools::root().join("bench/peers");
+        let program = self.requests.with_file_name("modsecurity");
+        let mut compile = Command::new(compiler);
+        compile.args(["-std=c11", "-O2", "-o"]).arg(&program);
+        tools::quietly(compile.arg(peers.join("modsecurity/bench.c")).arg("-lmodsecurity"))?;
+        let first = tools::quietly(Command::new(&program).arg(&self.requests).arg(SECONDS))?;
+        let second = peers.join("level-2.conf");
+        let second = tools::quietly(Command::new(&program).arg(&self.requests).arg("0.2").arg(second))?;
+        Ok((Peer::read(&first)?, Peer::read(&second)?))
+    }
+
+    /// The memory of our own process, in KiB, and when.
+    fn memory(&self) -> Result<Vec<(String, u64)>> {
+        let mut command = tools::cargo();
+        command.args(["run", "--quiet", "--release", "--locked", "--package", "letterkeep-bench"]);
+        let text = tools::quietly(command.args(["--bin", "waf_memory"]).env("LETTERKEEP_CRS", &self.rules))?;
+        let stage = |line: &str| {
+            let (when, kib) = line.split_once('\t').context("no tab")?;
+            Ok((when.to_owned(), kib.parse().with_context(|| line.to_owned())?))
+        };
+        text.lines().map(stage).collect()
+    }
+}
+
+/// Copies rules and the example of a set-up beside them. libmodsecurity wants an empty line after a rule without
+/// actions, and the Go module has lost its empty lines: both engines read the copies, which have them again.
+fn copy_rules(from: &Path, to: &Path) -> Result<()> {
+    // What an older release had is not part of this one.
+    let _ = fs::remove_dir_all(to);
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let mut bytes = fs::read(entry.path())?;
+        if entry.path().extension().is_some_and(|ending| ending == "conf") {
+            bytes = with_empty_lines(&String::from_utf8(bytes)?).into_bytes();
+        }
+        fs::write(to.join(entry.file_name()), bytes)?;
+    }
+    let set_up = "@crs-setup.conf.example";
+    fs::write(to.with_file_name(set_up), fs::read(from.with_file_name(set_up))?)?;
+    Ok(())
+}
+
+/// An empty line before each directive.
+fn with_empty_lines(rules: &str) -> String {
+    rules.replace("\nSec", "\n\nSec")
+}
+
+impl Line {
+    /// The bench itself makes sure that we block every attack and nothing else.
+    fn decides_otherwise(&self) -> bool {
+        self.blocked != if self.name.starts_with("attacks") { self.requests } else { 0 }
+    }
+}
+
+impl Peer {
+    /// What `bench/peers/modsecurity/bench.c` prints.
+    fn read(text: &str) -> Result<Self> {
+        let mut peer = Self::default();
+        for line in text.lines() {
+            match line.split('\t').collect::<Vec<_>>()[..] {
+                ["memory", kib] => peer.memory_kib = kib.parse()?,
+                [name, time, blocked, requests] => peer.lines.push(Line {
+                    name: name.to_owned(),
+                    microseconds: time.parse()?,
+                    blocked: blocked.parse()?,
+                    requests: requests.parse()?,
+                }),
+                _ => bail!("the peer says {line:?}"),
+            }
+        }
+        Ok(peer)
+    }
+}
+
+fn row(name: &str, nanoseconds: f64, peer: Option<&Peer>) -> String {
+    let peer = peer.and_then(|peer| peer.lines.iter().find(|line| line.name == name));
+    let peer = peer.map(|line| line.microseconds * 1e3);
+    let goal = GOALS.iter().find(|(start, _)| name.starts_with(start)).map(|(_, part)| *part);
+    let goal_text = match (goal, peer) {
+        (None, _) => String::new(),
+        (Some(part), None) => format!("1/{part}"),
+        (Some(part), Some(peer)) if nanoseconds * f64::from(part) <= peer => format!("1/{part} reached"),
+        (Some(part), Some(_)) => format!("1/{part} missed"),
+    };
+    let ratio = peer.map_or_else(String::new, |peer| format!("1/{:.1}", peer / nanoseconds));
+    let peer = peer.map_or_else(|| "not measured".to_owned(), duration);
+    format!("| {name} | {} | {peer} | {ratio} | {goal_text} |", duration(nanoseconds))
+}
+
+fn megabytes(kib: u64) -> String {
+    format!("{:.1} MB", kib as f64 * 1024.0 / 1e6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PRINTED: &str = "small GET, 1.0 KB\t3000.50\t0\t4\nattacks, 10\t100.00\t9\t10\nmemory\t2000\n";
+
+    #[test]
+    fn reads_what_the_peer_prints() {
+        let peer = Peer::read(PRINTED).unwrap();
+        let decides: Vec<bool> = peer.lines.iter().map(Line::decides_otherwise).collect();
+        assert_eq!(decides, [false, true], "an attack got through there");
+        assert_eq!((peer.lines[0].microseconds, peer.memory_kib), (3000.5, 2000));
+        assert!(Peer::read("small GET\t1\n").is_err());
+    }
+
+    #[test]
+    fn links_of_chains_stay_with_their_rule() {
+        let rules = "SecRule A b \"chain\"\n    SecRule C d\nSecRule E f \"id:1\"\n";
+        assert_eq!(with_empty_lines(rules), "SecRule A b \"chain\"\n    SecRule C d\n\nSecRule E f \"id:1\"\n");
+    }
+
+    #[test]
+    fn a_goal_is_reached_or_missed() {
+        let peer = Peer::read(PRINTED).unwrap();
+        let (name, attacks) = ("small GET, 1.0 KB", "attacks, 10");
+        assert_eq!(
+            row(name, 150_025.0, Some(&peer)),
+            "| small GET, 1.0 KB | 150.03 µs | 3.00 ms | 1/20.0 | 1/20 reached |"
+        );
+        assert_eq!(
+            row(name, 150_026.0, Some(&peer)),
+            "| small GET, 1.0 KB | 150.03 µs | 3.00 ms | 1/20.0 | 1/20 missed |"
+        );
+        assert_eq!(row(name, 1e6, None), "| small GET, 1.0 KB | 1.00 ms | not measured |  | 1/20 |");
+        assert_eq!(row(attacks, 1e4, Some(&peer)), "| attacks, 10 | 10.00 µs | 100.00 µs | 1/10.0 |  |");
+    }
+}
