@@ -55,7 +55,7 @@ impl House {
                 there if there.is_empty() => {
                     bail!("nothing was set up in {} yet; do it with: letterkeep init", config.data.display())
                 }
-                there => bail!("{there} is there, but not {}; {RESTORE}", names(false)),
+                there => bail!("missing: {}; found: {there}; {RESTORE}", names(false)),
             }
         };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
