@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 pub use classify::{Failure, Verdict, back_off, verdict};
 pub use connection::Connection;
 pub use error::{SmtpError, Stage};
-pub use reach::{Network, NetworkError, Reach};
+pub use reach::Reach;
 pub use reply::{Enhanced, Parsed, Reply, ReplyError, parse_reply};
 pub use tls::{Trust, TrustError};
 pub use transaction::{Body, BodyError, Delivered, Mail};

@@ -9,10 +9,10 @@ use std::time::Duration;
 use letterkeep_delivery::relay;
 use letterkeep_delivery::sink::{Behaviour, Reaction, Sink, SinkError, SinkTls, Taken};
 use letterkeep_delivery::smtp::{
-    Body, Connection, Credentials, Delivered, Failure, Mail, Network, Reach, Security, Server, SmtpError, Stage,
-    Timeouts, Trust, Verdict, verdict,
+    Body, Connection, Credentials, Delivered, Failure, Mail, Reach, Security, Server, SmtpError, Stage, Timeouts,
+    Trust, Verdict, verdict,
 };
-use letterkeep_model::EmailAddress;
+use letterkeep_model::{EmailAddress, Network};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_rustls::rustls::ServerConfig;

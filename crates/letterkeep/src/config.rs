@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use letterkeep_delivery::smtp::Network;
+use letterkeep_model::Network;
 use serde::Deserialize;
 use toml::Spanned;
 

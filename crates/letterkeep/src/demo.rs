@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Context as _;
-use letterkeep_delivery::smtp::Network;
+use letterkeep_model::Network;
 use tokio::sync::watch;
 
 use crate::command::serve::{bind, serve, wait_for_signal};

@@ -14,6 +14,7 @@ mod email;
 mod entropy;
 mod id;
 mod locale;
+mod network;
 mod role;
 
 pub use clock::{Clock, SystemClock, Timestamp};
@@ -22,4 +23,5 @@ pub use email::{EmailAddress, EmailError};
 pub use entropy::{Entropy, SystemEntropy};
 pub use id::{Id, IdError, Kind, kind};
 pub use locale::Locale;
+pub use network::{Network, NetworkError};
 pub use role::Role;

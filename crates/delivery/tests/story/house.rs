@@ -12,9 +12,9 @@ use letterkeep_delivery::domain::{self, DomainKeys, DomainName, SendingDomain};
 use letterkeep_delivery::relay::{self, PasswordChange, RelayInput};
 use letterkeep_delivery::sender::Outbound;
 use letterkeep_delivery::sink::{Behaviour, Reaction, Sink, Taken};
-use letterkeep_delivery::smtp::{Network, Reach, Security, Trust};
+use letterkeep_delivery::smtp::{Reach, Security, Trust};
 use letterkeep_delivery::{LinkBase, report};
-use letterkeep_model::{Ctx, EmailAddress, Id, Locale, kind};
+use letterkeep_model::{Ctx, EmailAddress, Id, Locale, Network, kind};
 use letterkeep_testkit::TestHouse;
 use letterkeep_vault::Keyring;
 

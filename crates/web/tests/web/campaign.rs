@@ -13,8 +13,8 @@ use letterkeep_audience::{ContactRecord, Permission, TrackingConsent, contact};
 use letterkeep_delivery::LinkBase;
 use letterkeep_delivery::sender::{Outbound, run_activity};
 use letterkeep_delivery::sink::{Behaviour, Reaction, Sink};
-use letterkeep_delivery::smtp::{Network, Reach, Trust};
-use letterkeep_model::{Ctx, Id, Role, kind};
+use letterkeep_delivery::smtp::{Reach, Trust};
+use letterkeep_model::{Ctx, Id, Network, Role, kind};
 use letterkeep_testkit::{TestHouse, for_each_database};
 
 use crate::support::{Answer, ORIGIN, PASSWORD, Visitor};
