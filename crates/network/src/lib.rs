@@ -9,6 +9,7 @@
 
 mod certificate;
 mod listener;
+pub mod rules;
 
 pub use certificate::{Certificate, CertificateError};
 pub use listener::{Limits, ListenError, Listener, Peer};
