@@ -1,15 +1,47 @@
-//! The edge of the service: the TLS listener, its certificate and its limits.
+//! The edge of the service: TLS, limits, and a firewall that looks at every request before the service sees it.
 //!
-//! TLS 1.2 and 1.3 only, by rustls with aws-lc-rs. A connection that does not finish its handshake, or a client that
-//! sends its request headers too slowly, is closed; the number of connections is bounded; what arrives is handed to one
-//! [`tower`] service. There is no plain-HTTP listener.
+//! # The way of a request
+//! [`Listener`] accepts a connection within its [`Limits`] and speaks TLS 1.2 or 1.3 (rustls with aws-lc-rs); HTTP/1 is
+//! read strictly before anybody else reads it ([`head`]), and kept as it was sent ([`RawHead`](head::RawHead)). Then
+//! [`Edge`], a service around the real one:
+//! 1. finds the client, also behind proxies that the operator trusts (`client`), and gives the request an id;
+//! 2. asks the gate for a place and counts limits of rate (`edge/gate.rs`); what is [vital](Policy::vital) always comes in;
+//! 3. finds what holds for the route ([`Routes`], [`Policy`]): bytes, time, whether the body streams;
+//! 4. hands head and body to the [`Firewall`] within a budget of processor time (`inspection`). The service gets the
+//!    bytes that were looked at: a complete body, or one whose last piece waits for the verdict ([`EdgeBody`]);
+//! 5. looks at the answer where the route asks for it, adds headers, and keeps the [`Decision`].
 //!
-//! The most common change is a new limit: add it to [`Limits`], enforce it in `listener.rs`, and give it a test that
-//! crosses it on a real socket.
+//! A refused client gets a status and the request's id, nothing else; the id leads to the decision, which names rules and
+//! fields, but no value and no whole address.
+//!
+//! # Rules
+//! [`rules`] finds, tests and loads a set: an installed release of the OWASP Core Rule Set, Debian's, or our own. What may
+//! not be looked at is an [`Exclusion`] for one field of one route with a reason; [`Firewall::candidates`] lists what could
+//! be one, and a person decides.
+//!
+//! The most common change is a new limit: put it into [`Policy`], [`EdgeSettings`] or [`Limits`], enforce it in one place,
+//! and give it a test that crosses it on a real socket.
 
+mod body;
 mod certificate;
+mod client;
+mod decision;
+mod edge;
+mod exclusion;
+mod firewall;
+pub mod head;
+mod inspection;
 mod listener;
+mod rate;
+mod route;
 pub mod rules;
 
+pub use body::{BodyRefused, EdgeBody};
 pub use certificate::{Certificate, CertificateError};
+pub use decision::{Decision, Matched, Outcome, Place, RuleCount};
+pub use edge::{AnswerBody, ClientAddress, Edge, EdgeSettings, ForAccount, RequestId, ResponseHeaders};
+pub use exclusion::{Exclusion, ExclusionError, Field, Rules, to_rules};
+pub use firewall::{CLIENTS, Candidate, Firewall, FirewallLimits, Loaded};
 pub use listener::{Limits, ListenError, Listener, Peer};
+pub use rate::Rate;
+pub use route::{Pattern, PatternError, Policy, Route, Routes};
