@@ -2,6 +2,7 @@
 //!
 //! Every refusal names the key, the line and what would be right.
 
+mod firewall;
 mod passwords;
 
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use letterkeep_model::Network;
 use serde::Deserialize;
 use toml::Spanned;
 
+pub(crate) use firewall::{EdgeLimits, FirewallMode, FirewallSettings, RulesFrom, own_exclusions};
 pub(crate) use passwords::PasswordRules;
 
 /// Where the service listens if nobody says otherwise.
@@ -65,6 +67,8 @@ pub(crate) struct Config {
     pub(crate) relay_networks: Vec<Network>,
     /// Whether strangers may open an account.
     pub(crate) sign_up_open: bool,
+    pub(crate) edge: EdgeLimits,
+    pub(crate) firewall: FirewallSettings,
     pub(crate) log: Log,
 }
 
@@ -147,6 +151,10 @@ struct File {
     relay: FileRelay,
     #[serde(default)]
     sign_up: FileSignUp,
+    #[serde(default)]
+    edge: firewall::FileEdge,
+    #[serde(default)]
+    firewall: firewall::FileFirewall,
     #[serde(default)]
     log: FileLog,
 }
@@ -333,6 +341,8 @@ impl Config {
                 _ => return Err(refuse(found, "sign_up.open", "is neither true nor false")),
             },
         };
+        let edge = EdgeLimits::parse(source, file.edge)?;
+        let firewall = FirewallSettings::parse(source, file.firewall)?;
         let json = match source.find("LETTERKEEP_LOG_FORMAT", file.log.format) {
             None => false,
             Some(found) => match found.value.as_str() {
@@ -361,6 +371,8 @@ impl Config {
             import_max_bytes,
             relay_networks,
             sign_up_open,
+            edge,
+            firewall,
             log,
         })
     }

@@ -10,6 +10,7 @@
 mod command;
 mod config;
 mod demo;
+mod edge;
 mod house;
 mod log;
 mod private;

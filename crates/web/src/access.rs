@@ -14,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, on, post};
 use http::Method;
 use letterkeep_account::{Action, Stage, authorize};
+use letterkeep_network::ForAccount;
 
 use crate::frame::Frame;
 use crate::house::House;
@@ -155,6 +156,7 @@ async fn guard(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) 
     }
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
     let mut frame: Option<Frame> = None;
+    let mut account = None;
     match gate.access {
         Access::Public(_) | Access::FromAnywhere(_) => {
             let guest = Guest::of(&gate.house, request.headers(), &path);
@@ -179,6 +181,7 @@ async fn guard(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) 
                 return response;
             }
             frame = Some(visit.frame.clone());
+            account = Some(ForAccount(visit.ctx.account.to_string()));
             request.extensions_mut().insert(visit);
         }
         Access::At(stage) => match visit::recognise(&gate.house, request.headers()).await {
@@ -197,6 +200,10 @@ async fn guard(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) 
     };
     if let Some(frame) = frame {
         response.extensions_mut().insert(frame);
+    }
+    // The edge counts the account's limit of rate.
+    if let Some(account) = account {
+        response.extensions_mut().insert(account);
     }
     crate::protect::keep_private(&mut response);
     response

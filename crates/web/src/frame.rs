@@ -9,7 +9,7 @@ use crate::house::House;
 use crate::text::Speaks;
 
 /// The session.
-pub(crate) const SESSION: &str = "__Host-letterkeep";
+pub const SESSION: &str = "__Host-letterkeep";
 /// The device that has passed the second factor before.
 pub(crate) const DEVICE: &str = "__Host-letterkeep-device";
 /// Binds the forms of somebody who has no session yet.

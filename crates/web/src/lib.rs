@@ -45,7 +45,7 @@ use http::{StatusCode, header};
 use tower_http::compression::CompressionLayer;
 
 pub use access::{Access, Declared};
-pub use frame::{Frame, Person, Scheme};
+pub use frame::{Frame, Person, SESSION as SESSION_COOKIE, Scheme};
 pub use house::{House, Settings};
 pub use page::{Page, Section};
 pub use problem::Problem;

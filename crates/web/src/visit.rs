@@ -14,6 +14,7 @@ use http::request::Parts;
 use letterkeep_account::organisation::Organisation;
 use letterkeep_account::{Client, Session};
 use letterkeep_model::{Ctx, Locale};
+use letterkeep_network::{ClientAddress, Peer};
 use letterkeep_store::Tx;
 use letterkeep_vault::{Keyring, Token, csrf_token, verify_csrf_token};
 
@@ -52,7 +53,10 @@ pub(crate) async fn recognise(house: &House, headers: &HeaderMap) -> Result<Opti
 
 /// The browser at the other end, as throttling and the list of sessions know it.
 fn client(parts: &Parts) -> Client {
-    let address = parts.extensions.get::<letterkeep_network::Peer>().map(|peer| peer.0.ip());
+    let extensions = &parts.extensions;
+    // The edge knows which proxies to believe; without one, who speaks is who asks.
+    let address = extensions.get::<ClientAddress>().map(|client| client.0);
+    let address = address.or_else(|| extensions.get::<Peer>().map(|peer| peer.0.ip()));
     let agent = parts.headers.get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok());
     Client::new(address, agent, frame::cookie(&parts.headers, frame::DEVICE))
 }

@@ -3,10 +3,11 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use letterkeep_network::{Certificate, Limits, Listener};
+use letterkeep_network::{Certificate, Edge, EdgeSettings, Limits, Listener};
 use tokio::sync::watch;
 
-use crate::config::{Config, Tls};
+use crate::config::{Config, Tls, own_exclusions};
+use crate::edge;
 use crate::house::House;
 use crate::private;
 use crate::worker;
@@ -71,10 +72,16 @@ pub(crate) async fn serve(
 ) -> anyhow::Result<()> {
     let outbound = crate::house::outbound(&config)?;
     let router = crate::house::router(&house, &config, outbound.clone())?;
+    let firewall = edge::firewall(&config, &own_exclusions()?, house.clock.clone())?;
+    let settings = EdgeSettings {
+        session_cookie: Some(letterkeep_web::SESSION_COOKIE.to_owned()),
+        ..edge::settings(&config, edge::own_routes(config.import_max_bytes)?)
+    };
+    let service = Edge::new(router, settings, firewall, house.clock.clone(), house.entropy.clone());
     let jobs = tokio::spawn(worker::run(house.clone(), outbound, stop.clone()));
     let mut ends = stop.clone();
     listener
-        .serve(router, async move {
+        .serve(service, async move {
             let _ = ends.wait_for(|stop| *stop).await;
         })
         .await;

@@ -1,0 +1,82 @@
+//! The edge in front of the service: which routes may do what, which rules look at requests, and how new rules come in
+//! while the service runs.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use letterkeep_model::Clock;
+use letterkeep_network::rules::{self, Mode, Origin, RuleSet, Settings};
+use letterkeep_network::{
+    EdgeSettings, Exclusion, Firewall, FirewallLimits, Pattern, Policy, ResponseHeaders, Route, Routes, to_rules,
+};
+
+use crate::config::{Config, FirewallMode, FirewallSettings, RulesFrom};
+
+/// The file of decisions in the data directory.
+const DECISIONS: &str = "firewall.jsonl";
+
+/// What the edge holds requests to, on `routes`.
+pub(crate) fn settings(config: &Config, routes: Routes) -> EdgeSettings {
+    let limits = &config.edge;
+    let headers = ResponseHeaders::default();
+    EdgeSettings {
+        routes,
+        trusted: limits.trusted.clone(),
+        client_rate: limits.client_rate,
+        session_rate: limits.session_rate,
+        account_rate: limits.account_rate,
+        in_flight: limits.requests,
+        in_flight_per_client: limits.requests_per_client,
+        headers: if is_local(&config.public_url) { headers } else { headers.with_transport_security() },
+        ..EdgeSettings::default()
+    }
+}
+
+/// The routes of our own pages: forms are looked at as a whole, files while they arrive.
+pub(crate) fn own_routes(upload_bytes: u64) -> anyhow::Result<Routes> {
+    let route = |declared: letterkeep_web::Declared| {
+        let usual = Policy::default();
+        let policy = if declared.upload { Policy { body_bytes: upload_bytes, streams: true, ..usual } } else { usual };
+        Ok(Route { method: Some(declared.method), pattern: Pattern::new(declared.path)?, policy })
+    };
+    let routes = letterkeep_web::declared().into_iter().map(route).collect::<anyhow::Result<_>>()?;
+    Ok(Routes { routes, default: Policy::default() })
+}
+
+/// The firewall with the rules that the configuration names, unless it is off.
+pub(crate) fn firewall(config: &Config, own: &[Exclusion], clock: Arc<dyn Clock>) -> anyhow::Result<Option<Firewall>> {
+    if config.firewall.mode == FirewallMode::Off {
+        tracing::warn!("the firewall is switched off: no request is looked at");
+        return Ok(None);
+    }
+    let set = rules_of(&config.firewall, &config.data, own)?;
+    tracing::info!(set = set.name, version = set.version, rules = set.len(), "the firewall's rules are loaded");
+    let limits = FirewallLimits { budget: config.firewall.budget, ..FirewallLimits::default() };
+    let file = config.data.join(DECISIONS);
+    let firewall = Firewall::new(set, limits, clock, Some(&file));
+    Ok(Some(firewall.with_context(|| format!("opening {}", file.display()))?))
+}
+
+fn rules_of(settings: &FirewallSettings, data: &Path, own: &[Exclusion]) -> anyhow::Result<RuleSet> {
+    let exclusions: Vec<Exclusion> = own.iter().chain(&settings.exclusions).cloned().collect();
+    let wanted = Settings {
+        paranoia_level: settings.paranoia_level,
+        inbound_threshold: settings.threshold,
+        mode: if settings.mode == FirewallMode::Block { Mode::Blocking } else { Mode::DetectionOnly },
+        exclusions: to_rules(&exclusions),
+        ..Settings::default()
+    };
+    let origin = match &settings.rules {
+        RulesFrom::Found => rules::find(data, Path::new("/")),
+        RulesFrom::BuiltIn => Origin::BuiltIn,
+        RulesFrom::Directory(path) => Origin::Directory(path.clone()),
+    };
+    rules::load(&origin, &wanted).context("loading the firewall's rules")
+}
+
+fn is_local(public_url: &str) -> bool {
+    let host = public_url.trim_start_matches("https://");
+    let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
+    host == "localhost" || host.starts_with("127.") || host.ends_with(".localhost")
+}
