@@ -177,7 +177,11 @@ fn exclusion(source: &Source<'_>, file: FileExclusion) -> Result<Exclusion, Conf
         Some(given) => match given.get_ref().parse() {
             Ok(method) if given.get_ref().bytes().all(|byte| byte.is_ascii_uppercase()) => Some(method),
             _ => {
-                return Err(refuse(source.found(&given), "firewall.exclusion.method", "is no method, for example POST"));
+                return Err(refuse(
+                    source.found(&given),
+                    "firewall.exclusion.method",
+                    "is no method, for example POST",
+                ));
             }
         },
     };

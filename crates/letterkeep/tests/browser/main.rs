@@ -45,6 +45,8 @@ async fn the_whole_journey() {
     visitor.leave().await;
     let log = service.end();
     assert!(!log.contains(" ERROR ") && !log.contains("panicked"), "{log}");
+    let alarms = service.decisions();
+    assert!(alarms.is_empty(), "the firewall found something in what people do:\n{}", alarms.join("\n"));
 }
 
 async fn in_english(visitor: &mut Visitor) {

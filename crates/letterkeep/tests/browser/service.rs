@@ -1,6 +1,6 @@
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -24,6 +24,10 @@ impl Service {
         let program = || {
             let mut program = program(data.path());
             program.envs(environment.iter().copied());
+            // The strictest rules that are at hand: what they let through, our own do too (another test walks those).
+            if let Some(rules) = core_rule_set() {
+                program.env("LETTERKEEP_FIREWALL_RULES", rules);
+            }
             program
         };
         let initialised = program().arg("init").output().unwrap();
@@ -82,6 +86,12 @@ impl Service {
         self.log()
     }
 
+    /// What the firewall has refused or would have, one line each.
+    pub(crate) fn decisions(&self) -> Vec<String> {
+        let file = self.data.path().join("letterkeep-data/firewall.jsonl");
+        std::fs::read_to_string(file).unwrap().lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    }
+
     /// A directory that goes with the service.
     pub(crate) fn directory(&self) -> &Path {
         self.data.path()
@@ -95,6 +105,12 @@ impl Drop for Service {
             eprintln!("the service's log:\n{log}");
         }
     }
+}
+
+/// The directory of the OWASP Core Rule Set that the test command has fetched.
+fn core_rule_set() -> Option<PathBuf> {
+    let rules = PathBuf::from(std::env::var_os("LETTERKEEP_CRS")?);
+    rules.parent().map(Path::to_owned)
 }
 
 fn program(directory: &Path) -> Command {
