@@ -47,7 +47,7 @@ pub(crate) async fn run(config: Config, contacts: Option<PathBuf>, exit: bool) -
     if config.listen.port() != address.port() {
         config.public_url = format!("https://localhost:{}", address.port());
     }
-    let chain = listener.chain().to_vec();
+    let chain = listener.tls().chain();
     let (stop, stopped) = watch::channel(false);
     let service = tokio::spawn(serve(listener, house.clone(), config.clone(), stopped));
     complain(&format!("serving    {} (data in {})", config.public_url, config.data.display()));

@@ -119,7 +119,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     log::start(&config.log);
     runtime.block_on(async {
         match cli.command {
-            Command::Demo(args) => command::demo::run(config, args).await,
+            Command::Demo(args) => Box::pin(command::demo::run(config, args)).await,
             Command::Init => command::init::run(&config).await,
             Command::Serve => command::serve::run(config).await,
             Command::Doctor => Ok(ExitCode::SUCCESS),

@@ -1,16 +1,18 @@
 //! The certificate that the service shows: the operator's own, or one made and signed by itself for a first start.
 
 use std::io::BufReader;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use letterkeep_model::Timestamp;
-use rustls::ServerConfig;
 use rustls::client::verify_server_name;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::ParsedCertificate;
+use rustls::sign::CertifiedKey;
+use x509_parser::extensions::GeneralName;
 
 /// How long a certificate of our own making is valid: 397 days, the longest that browsers accept.
 const VALID_DAYS: u32 = 397;
@@ -40,6 +42,9 @@ pub enum CertificateError {
     /// The self-signed certificate could not be made.
     #[error("a certificate could not be made: {0}")]
     Making(#[from] rcgen::Error),
+    /// What is shown to clients cannot be read by ourselves.
+    #[error("the certificate cannot be read")]
+    Unreadable,
 }
 
 /// A certificate chain and its private key.
@@ -99,14 +104,48 @@ impl Certificate {
         &self.chain
     }
 
-    pub(crate) fn server_config(self) -> Result<Arc<ServerConfig>, CertificateError> {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
-            .with_no_client_auth()
-            .with_single_cert(self.chain, self.key)?;
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(Arc::new(config))
+    /// Ready for handshakes, if certificate and key belong together.
+    pub(crate) fn certified(self, provider: &CryptoProvider) -> Result<CertifiedKey, CertificateError> {
+        Ok(CertifiedKey::from_der(self.chain, self.key, provider)?)
+    }
+}
+
+/// What stands in a certificate, for those who look after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateDetails {
+    /// The names and addresses that it is for.
+    pub names: Vec<String>,
+    /// From when it is valid.
+    pub not_before: Timestamp,
+    /// Until when it is valid.
+    pub not_after: Timestamp,
+}
+
+impl CertificateDetails {
+    /// Reads the first certificate of a chain.
+    pub fn of(chain: &[CertificateDer<'_>]) -> Result<Self, CertificateError> {
+        let unreadable = || CertificateError::Unreadable;
+        let der = chain.first().ok_or_else(unreadable)?;
+        let (_, certificate) = x509_parser::parse_x509_certificate(der).map_err(|_| unreadable())?;
+        let names = certificate.subject_alternative_name().map_err(|_| unreadable())?;
+        let names = names.map(|names| names.value.general_names.iter().filter_map(name).collect());
+        let validity = certificate.validity();
+        Ok(Self {
+            names: names.unwrap_or_default(),
+            not_before: Timestamp::from_seconds(validity.not_before.timestamp()),
+            not_after: Timestamp::from_seconds(validity.not_after.timestamp()),
+        })
+    }
+}
+
+fn name(name: &GeneralName<'_>) -> Option<String> {
+    match name {
+        GeneralName::DNSName(name) => Some((*name).to_owned()),
+        GeneralName::IPAddress(bytes) => {
+            let v4 = <[u8; 4]>::try_from(*bytes).map(IpAddr::from);
+            v4.or_else(|_| <[u8; 16]>::try_from(*bytes).map(IpAddr::from)).ok().map(|address| address.to_string())
+        }
+        _ => None,
     }
 }
 

@@ -228,7 +228,7 @@ impl Shared {
         client: SocketAddr,
     ) -> Result<Passed, (StatusCode, Option<Inspection>)> {
         let (parts, incoming) = request.into_parts();
-        if parts.version == http::Version::HTTP_2 && crate::head::check_http2(&parts).is_err() {
+        if parts.version == http::Version::HTTP_2 && crate::http2::check_http2(&parts).is_err() {
             return Err((StatusCode::BAD_REQUEST, None));
         }
         let firewall = self.firewall.as_ref().filter(|_| policy.inspects);

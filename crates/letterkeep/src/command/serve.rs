@@ -1,9 +1,10 @@
 //! `letterkeep serve`
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
-use letterkeep_network::{Certificate, Edge, EdgeSettings, Limits, Listener};
+use letterkeep_network::{Certificate, Edge, EdgeSettings, Limits, Listener, TlsSource};
 use tokio::sync::watch;
 
 use crate::config::{Config, Tls, own_exclusions};
@@ -11,6 +12,9 @@ use crate::edge;
 use crate::house::House;
 use crate::private;
 use crate::worker;
+
+/// How often the certificate's files are looked at.
+const CERTIFICATE_LOOK: Duration = Duration::from_secs(5);
 
 pub(crate) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let listener = bind(&config).await?;
@@ -35,10 +39,10 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<ExitCode> {
 /// Binds the address with the configured certificate, before anything else is opened: a port in use is the most
 /// frequent reason not to start.
 pub(crate) async fn bind(config: &Config) -> anyhow::Result<Listener> {
-    let certificate = match &config.tls {
+    let source = match &config.tls {
         Tls::Files { certificate, key } => {
             private::refuse_exposed(key)?;
-            Certificate::read(certificate, key)?
+            TlsSource::Files { certificate: certificate.clone(), key: key.clone(), every: CERTIFICATE_LOOK }
         }
         Tls::SelfSigned => {
             anyhow::ensure!(
@@ -53,14 +57,14 @@ pub(crate) async fn bind(config: &Config) -> anyhow::Result<Listener> {
             if !names.contains(&host) {
                 names.insert(0, host);
             }
-            Certificate::self_signed(
+            TlsSource::Fixed(Certificate::self_signed(
                 &config.data,
                 &names,
                 letterkeep_model::Clock::now(&letterkeep_model::SystemClock),
-            )?
+            )?)
         }
     };
-    Ok(Listener::bind(config.listen, certificate, Limits::default()).await?)
+    Ok(Listener::bind(config.listen, source, Limits::default()).await?)
 }
 
 /// Serves pages and runs jobs until `stop` turns true.
