@@ -1,0 +1,56 @@
+//! Our own rules against a corpus of our own: nothing ordinary is refused, and every attack is.
+
+mod attacks;
+mod benign;
+mod wire;
+
+use letterkeep_network::rules::{Origin, RuleSet, Settings, load};
+use wire::{Put, put};
+
+fn base() -> RuleSet {
+    load(&Origin::BuiltIn, &Settings::default()).unwrap()
+}
+
+/// Requests whose verdict is not `refused`, each with the rules that matched.
+fn surprises(set: &RuleSet, requests: &[Put<'_>], refused: bool) -> Vec<String> {
+    let tell = |request: &Put<'_>| {
+        let (stopped, record) = put(set, *request);
+        let rules: Vec<String> = record
+            .matches
+            .iter()
+            .map(|found| {
+                let values = found.findings.iter().map(|one| format!("{}={}", one.variable, one.value.escape_ascii()));
+                format!("{} {:?}", found.rule, values.collect::<Vec<_>>())
+            })
+            .collect();
+        (stopped.is_some() != refused).then(|| format!("{request:?}\n    {}", rules.join("\n    ")))
+    };
+    requests.iter().filter_map(tell).collect()
+}
+
+#[test]
+fn nothing_ordinary_is_refused() {
+    assert!(benign::ALL.len() >= 60);
+    let wrong = surprises(&base(), benign::ALL, false);
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), benign::ALL.len(), wrong.join("\n"));
+}
+
+#[test]
+fn every_attack_is_refused() {
+    assert!(attacks::ALL.len() >= 80);
+    let wrong = surprises(&base(), attacks::ALL, true);
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), attacks::ALL.len(), wrong.join("\n"));
+}
+
+#[test]
+fn what_is_not_http_is_answered_with_400() {
+    for request in [
+        Put::Body("application/json", "{\"a\":1,\"a\":"),
+        Put::Body("application/json", "{\"a\":1} trailing"),
+        Put::Body("application/xml", "<!DOCTYPE a [<!ENTITY b SYSTEM \"file:///etc/passwd\">]><a>&b;</a>"),
+        Put::Body("multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nb\r\n"),
+    ] {
+        let (stopped, _) = put(&base(), request);
+        assert_eq!(stopped.map(|stopped| stopped.status), Some(400), "{request:?}");
+    }
+}
