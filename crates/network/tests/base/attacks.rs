@@ -76,6 +76,8 @@ pub(crate) const ALL: &[Put<'_>] = &[
     Target("/server-status"),
     Target("/backup.sql"),
     File("../../templates/mail.html"),
+    File("shell.php"),
+    File("photo.php.jpg"),
     // Other servers.
     Query("file:///etc/hostname"),
     Query("php://filter/convert.base64-encode/resource=index"),

@@ -8,7 +8,7 @@ use letterkeep_network::rules::{Origin, RuleSet, Settings, load};
 use wire::{Put, put};
 
 fn base() -> RuleSet {
-    load(&Origin::BuiltIn, &Settings::default()).unwrap()
+    load(&Origin::BuiltIn, &Settings::default()).expect("our own rules load")
 }
 
 /// Requests whose verdict is not `refused`, each with the rules that matched.
