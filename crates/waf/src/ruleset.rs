@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use crate::operator::{self, Files, Kind};
-use crate::seclang::action::{Actions, Disruption, Effect, EngineMode, Phase, Severity};
+use crate::operator::{self, Files, Gate, Kind};
+use crate::seclang::action::{Actions, Assignment, Disruption, Effect, EngineMode, Phase, Severity};
 use crate::seclang::target::{Selector, Target, TargetKind};
 use crate::seclang::{self, Directive, DirectiveKind, OperatorText, RuleText};
-use crate::text::{Piece, Text};
+use crate::text::Text;
 use crate::transform::Transform;
 use crate::variable::Variable;
 
@@ -37,6 +37,8 @@ pub struct Ruleset {
     /// Rules of each phase, in the order of the files.
     pub(crate) phases: [Vec<Step>; 5],
     pub(crate) chains: Vec<Vec<Transform>>,
+    /// How many different groups of values links look at.
+    pub(crate) groups: usize,
     pub(crate) names: Names,
     pub(crate) mode: EngineMode,
     pub(crate) signatures: Vec<String>,
@@ -65,6 +67,8 @@ pub(crate) struct Rule {
     pub(crate) status: u16,
     pub(crate) skip: usize,
     pub(crate) skips_after: bool,
+    /// Whether a text or a link of it asks what was matched.
+    pub(crate) asks_matches: bool,
     /// The rule itself and the links of its chain.
     pub(crate) links: Vec<Link>,
 }
@@ -73,6 +77,9 @@ pub(crate) struct Link {
     /// Empty for an action without a condition.
     pub(crate) looks: Vec<Look>,
     pub(crate) condition: Option<Condition>,
+    /// Which group of values it looks at, shared with other links: those that the request brought, by `looks`, each
+    /// after `chain`. None if it looks at anything else.
+    pub(crate) group: Option<usize>,
     /// Which of [`Ruleset::chains`] is done to each value.
     pub(crate) chain: usize,
     pub(crate) multi_match: bool,
@@ -85,7 +92,7 @@ pub(crate) struct Condition {
     pub(crate) negated: bool,
     /// The argument, where it holds variables.
     pub(crate) argument: Option<Text>,
-    pub(crate) gate: operator::Requirement,
+    pub(crate) gate: Gate,
 }
 
 /// Values that a rule looks at.
@@ -98,6 +105,19 @@ pub(crate) struct Look {
     pub(crate) except: Vec<(Variable, Selector)>,
     /// The place of a `TX` value whose name is known.
     pub(crate) slot: Option<usize>,
+}
+
+impl Look {
+    /// Whether it looks at the value of this name, which stands in `source`.
+    pub(crate) fn selects(&self, source: Variable, name: &[u8]) -> bool {
+        self.selector.selects(name) && !self.except.iter().any(|target| self.excludes(target, source, name))
+    }
+
+    /// Whether a target that is left out is this value.
+    pub(crate) fn excludes(&self, (variable, selector): &(Variable, Selector), source: Variable, name: &[u8]) -> bool {
+        let concerned = *variable == source || *variable == self.variable || variable.sources().contains(&source);
+        concerned && selector.selects(name)
+    }
 }
 
 /// Names of `TX` values that rules mention, each with a place, so that a transaction need not look them up.
@@ -284,7 +304,7 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    fn first(&self, file: u16, line: usize, actions: &Actions) -> Result<(Rule, Phase, Option<String>), String> {
+    fn first(&mut self, file: u16, line: usize, actions: &Actions) -> Result<(Rule, Phase, Option<String>), String> {
         let id = actions.id.ok_or("a rule needs an id")?;
         if self.rules.iter().any(|(rule, ..)| rule.id == id) {
             return Err(format!("there is a rule {id} already"));
@@ -296,12 +316,15 @@ impl<'a> Builder<'a> {
             Disruption::Block => usual,
             other => other,
         };
+        let (mut message, mut data) = (actions.message.clone(), actions.data.clone());
+        message.resolve(|name| self.names.intern(name));
+        data.resolve(|name| self.names.intern(name));
         let rule = Rule {
             id,
             file,
             line: line as u32,
-            message: actions.message.clone(),
-            data: actions.data.clone(),
+            message,
+            data,
             tags: actions.tags.clone(),
             version: actions.version.clone(),
             severity: actions.severity,
@@ -310,6 +333,7 @@ impl<'a> Builder<'a> {
             status: actions.status.or(defaults.status).unwrap_or(403),
             skip: actions.skip,
             skips_after: actions.skip_after.is_some(),
+            asks_matches: false,
             links: Vec::new(),
         };
         Ok((rule, phase, actions.skip_after.clone()))
@@ -325,8 +349,8 @@ impl<'a> Builder<'a> {
             all.append(&mut actions.transforms);
             actions.transforms = all;
         }
-        for effect in &actions.effects {
-            self.intern_effect(effect);
+        for effect in &mut actions.effects {
+            self.resolve_effect(effect);
         }
         let condition = operator.map(|operator| self.condition(&operator)).transpose()?;
         let known = self.chains.iter().position(|chain| *chain == actions.transforms);
@@ -337,6 +361,7 @@ impl<'a> Builder<'a> {
         Ok(Link {
             looks: self.looks(&targets),
             condition,
+            group: None,
             chain,
             multi_match: actions.multi_match,
             capture: actions.capture,
@@ -344,12 +369,13 @@ impl<'a> Builder<'a> {
         })
     }
 
-    fn condition(&self, operator: &OperatorText) -> Result<Condition, String> {
+    fn condition(&mut self, operator: &OperatorText) -> Result<Condition, String> {
         let kind =
             operator::parse(&operator.name, &operator.argument, self.files).map_err(|error| error.to_string())?;
-        let text = if kind.takes_macro() { Text::parse(&operator.argument)? } else { Text::default() };
+        let mut text = if kind.takes_macro() { Text::parse(&operator.argument)? } else { Text::default() };
+        text.resolve(|name| self.names.intern(name));
         let argument = text.literal().is_none().then_some(text);
-        Ok(Condition { gate: kind.requirement(), negated: operator.negated, argument, kind })
+        Ok(Condition { gate: kind.requirement().into_gate(), negated: operator.negated, argument, kind })
     }
 
     fn looks(&mut self, targets: &[Target]) -> Vec<Look> {
@@ -371,11 +397,25 @@ impl<'a> Builder<'a> {
         looks
     }
 
-    fn intern_effect(&mut self, effect: &Effect) {
-        if let Effect::Set { collection: Variable::Tx, key, .. } = effect
-            && let [Piece::Literal(name)] = &key.pieces[..]
-        {
-            self.names.intern(name);
+    fn resolve_effect(&mut self, effect: &mut Effect) {
+        let mut place = |name: &[u8]| self.names.intern(name);
+        match effect {
+            Effect::Set { collection, key, to, slot } => {
+                if let (Variable::Tx, Some(name)) = (*collection, key.literal()) {
+                    *slot = Some(place(name));
+                }
+                key.resolve(&mut place);
+                match to {
+                    Assignment::Value(text) | Assignment::Plus(text) | Assignment::Minus(text) => text.resolve(place),
+                    Assignment::Nothing => {}
+                }
+            }
+            Effect::Open { key, .. } => key.resolve(place),
+            Effect::Expire { key, seconds, .. } => {
+                key.resolve(&mut place);
+                seconds.resolve(place);
+            }
+            Effect::Control(_) => {}
         }
     }
 
@@ -403,7 +443,8 @@ impl<'a> Builder<'a> {
             before
         });
         let mut rules = Vec::with_capacity(self.rules.len());
-        for (index, (rule, phase, skip_after)) in self.rules.into_iter().enumerate() {
+        let mut groups = HashMap::new();
+        for (index, (mut rule, phase, skip_after)) in self.rules.into_iter().enumerate() {
             let after = match skip_after {
                 None => 0,
                 Some(marker) => {
@@ -416,6 +457,10 @@ impl<'a> Builder<'a> {
                     before[phase.index()][*place]
                 }
             };
+            for link in &mut rule.links {
+                link.join(&mut groups);
+            }
+            rule.asks_matches = rule.asks_matches();
             phases[phase.index()].push(Step { rule: index, after });
             rules.push(rule);
         }
@@ -423,11 +468,42 @@ impl<'a> Builder<'a> {
             rules,
             phases,
             chains: self.chains,
+            groups: groups.len(),
             names: self.names,
             mode: self.mode,
             signatures: self.signatures,
             host: self.host,
         })
+    }
+}
+
+impl Link {
+    /// Finds the group of values that it looks at, by what all links of the same group have in common.
+    fn join(&mut self, groups: &mut HashMap<String, usize>) {
+        let brought = |look: &Look| !look.count && !look.variable.is_writable() && !look.variable.is_matched();
+        if self.condition.is_some() && !self.multi_match && self.looks.iter().all(brought) {
+            let next = groups.len();
+            self.group = Some(*groups.entry(format!("{} {:?}", self.chain, self.looks)).or_insert(next));
+        }
+    }
+}
+
+impl Rule {
+    fn asks_matches(&self) -> bool {
+        let texts = |effect: &Effect| match effect {
+            Effect::Set {
+                key, to: Assignment::Value(text) | Assignment::Plus(text) | Assignment::Minus(text), ..
+            } => key.tells_matches() || text.tells_matches(),
+            Effect::Set { key, to: Assignment::Nothing, .. } | Effect::Open { key, .. } => key.tells_matches(),
+            Effect::Expire { key, seconds, .. } => key.tells_matches() || seconds.tells_matches(),
+            Effect::Control(_) => false,
+        };
+        let asks = |link: &Link| {
+            link.looks.iter().any(|look| look.variable.is_matched())
+                || link.effects.iter().any(texts)
+                || link.condition.iter().flat_map(|condition| &condition.argument).any(Text::tells_matches)
+        };
+        self.message.tells_matches() || self.data.tells_matches() || self.links.iter().any(asks)
     }
 }
 

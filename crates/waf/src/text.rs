@@ -13,6 +13,8 @@ pub(crate) enum Piece {
     Literal(Vec<u8>),
     /// A variable and, in lower case, the name of the value in it; empty for a variable that is no collection.
     Variable(Variable, Vec<u8>),
+    /// A `TX` value by its place among the names of the rules.
+    Slot(usize),
 }
 
 impl Text {
@@ -39,6 +41,24 @@ impl Text {
             pieces.push(Piece::Literal(literal));
         }
         Ok(Self { pieces })
+    }
+
+    /// Asks `place` once for each `TX` value, so that filling in need not look for it by name.
+    pub(crate) fn resolve(&mut self, mut place: impl FnMut(&[u8]) -> usize) {
+        for piece in &mut self.pieces {
+            if let Piece::Variable(Variable::Tx, name) = piece {
+                *piece = Piece::Slot(place(name));
+            }
+        }
+    }
+
+    /// Whether it tells what a rule has matched.
+    pub(crate) fn tells_matches(&self) -> bool {
+        let tells = |piece: &Piece| match piece {
+            Piece::Variable(variable, _) => variable.is_matched() || *variable == Variable::Rule,
+            Piece::Literal(_) | Piece::Slot(_) => false,
+        };
+        self.pieces.iter().any(tells)
     }
 
     /// The text itself, if no variable is in it.

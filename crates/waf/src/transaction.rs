@@ -7,6 +7,7 @@
 
 mod effects;
 mod feed;
+mod gathered;
 mod run;
 mod state;
 
@@ -20,6 +21,7 @@ use crate::ruleset::Ruleset;
 use crate::seclang::action::{EngineMode, Phase};
 use crate::values::Values;
 use crate::variable::Variable;
+use gathered::Gathered;
 use state::State;
 
 /// Bounds of what a transaction takes.
@@ -87,6 +89,8 @@ pub struct Transaction {
     budget: Option<Box<dyn FnMut() -> bool + Send>>,
     collections: Option<(Arc<Collections>, u64)>,
     values: Values,
+    /// By group: the values that links look at.
+    gathered: Vec<Gathered>,
     state: State,
     mode: EngineMode,
     body: Body,
@@ -180,6 +184,7 @@ impl Transaction {
             budget: None,
             collections: None,
             values,
+            gathered: std::iter::repeat_with(Gathered::default).take(rules.groups).collect(),
             state: State::new(&rules.names),
             mode: rules.mode,
             body: Body::default(),

@@ -37,6 +37,8 @@ pub(crate) struct Values {
     /// Rows of `chains` results each.
     memo: Vec<ValueId>,
     chains: usize,
+    /// Grows with each value that arrives.
+    age: u32,
 }
 
 impl Values {
@@ -48,6 +50,7 @@ impl Values {
             by_variable: std::array::from_fn(|_| Vec::new()),
             memo: Vec::new(),
             chains,
+            age: 0,
         }
     }
 
@@ -74,6 +77,7 @@ impl Values {
 
     /// Adds a value to a collection, and its name to the collection of names.
     pub(crate) fn add(&mut self, variable: Variable, name: &[u8], bytes: &[u8]) {
+        self.age += 1;
         let name = self.append(name);
         let bytes = self.append(bytes);
         let id = self.make(name, bytes);
@@ -95,12 +99,21 @@ impl Values {
         &self.by_variable[variable as usize]
     }
 
+    /// As long as this stays the same, no variable has got another value.
+    pub(crate) fn age(&self) -> u32 {
+        self.age
+    }
+
     pub(crate) fn bytes(&self, id: ValueId) -> &[u8] {
         self.slice(self.all[id.0 as usize].bytes)
     }
 
     pub(crate) fn byte_set(&self, id: ValueId) -> &ByteSet {
         &self.all[id.0 as usize].set
+    }
+
+    pub(crate) fn len(&self, id: ValueId) -> usize {
+        self.all[id.0 as usize].bytes.len as usize
     }
 
     pub(crate) fn name(&self, id: ValueId) -> &[u8] {

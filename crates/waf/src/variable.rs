@@ -138,6 +138,11 @@ impl Variable {
         }
     }
 
+    /// Whether it tells what a rule has matched before.
+    pub(crate) const fn is_matched(self) -> bool {
+        matches!(self, Self::MatchedVar | Self::MatchedVarName | Self::MatchedVars | Self::MatchedVarsNames)
+    }
+
     /// Whether rules write to it.
     pub(crate) const fn is_writable(self) -> bool {
         matches!(self, Self::Tx | Self::Ip | Self::Global | Self::Session | Self::Resource | Self::User | Self::Env)

@@ -18,7 +18,7 @@ mod words;
 mod tests;
 
 pub(crate) use captures::Captures;
-pub(crate) use requirement::Requirement;
+pub(crate) use requirement::{Gate, Requirement};
 
 use crate::byte_set::ByteSet;
 use networks::Networks;

@@ -17,6 +17,13 @@ pub(crate) struct Requirement {
     pub(crate) literals: Option<Vec<Vec<u8>>>,
 }
 
+/// A requirement as far as length and bytes go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Gate {
+    min_len: usize,
+    masks: Box<[ByteSet]>,
+}
+
 /// How many masks are kept of a pattern.
 const MASKS: usize = 4;
 /// Texts of one required place, beyond which the cross product is not followed.
@@ -62,7 +69,15 @@ impl Requirement {
         Self { min_len, masks: best(masks(&hir)), literals: literals(&hir).and_then(useful) }
     }
 
-    /// Whether a value of these bytes may match, as far as length and masks tell.
+    /// The part of it that is asked for every value.
+    pub(crate) fn into_gate(self) -> Gate {
+        Gate { min_len: self.min_len, masks: self.masks.into_boxed_slice() }
+    }
+}
+
+impl Gate {
+    /// Whether a value of these bytes may match. Of several values, the longest length and all of their bytes tell
+    /// whether any of them may.
     pub(crate) fn admits(&self, len: usize, present: &ByteSet) -> bool {
         len >= self.min_len && self.masks.iter().all(|mask| mask.intersects(present))
     }

@@ -129,6 +129,8 @@ pub(crate) enum Effect {
         collection: Variable,
         key: Text,
         to: Assignment,
+        /// The place of a `TX` value whose name is known; found when rules are compiled.
+        slot: Option<usize>,
     },
     Control(Control),
     /// A collection that outlives the request is opened under this key.
@@ -282,7 +284,7 @@ fn put(actions: &mut Actions, name: &str, value: Option<&str>) -> Result<(), Str
 fn assignment(text: &str) -> Result<Effect, String> {
     if let Some(variable) = text.strip_prefix('!') {
         let (collection, key) = place(variable)?;
-        return Ok(Effect::Set { collection, key, to: Assignment::Nothing });
+        return Ok(Effect::Set { collection, key, to: Assignment::Nothing, slot: None });
     }
     let (variable, value) = text.split_once('=').unwrap_or((text, "1"));
     let (collection, key) = place(variable)?;
@@ -291,7 +293,7 @@ fn assignment(text: &str) -> Result<Effect, String> {
         Some(b'-') => Assignment::Minus(Text::parse(&value[1..])?),
         _ => Assignment::Value(Text::parse(value)?),
     };
-    Ok(Effect::Set { collection, key, to })
+    Ok(Effect::Set { collection, key, to, slot: None })
 }
 
 /// `tx.name`, where the name may hold variables.

@@ -1,5 +1,6 @@
 //! What a match changes for the rules that follow, and texts filled in with what is known.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::run::{Found, sources};
@@ -8,6 +9,7 @@ use super::{Processor, Transaction};
 use crate::collections::{Collections, Key};
 use crate::ruleset::{Link, Rule, Ruleset};
 use crate::seclang::action::{Assignment, Control, Effect};
+use crate::seclang::target::Target;
 use crate::text::{Piece, Text};
 use crate::variable::Variable;
 
@@ -15,7 +17,9 @@ impl Transaction {
     pub(super) fn effects(&mut self, rules: &Ruleset, rule: &Rule, link: &Link, found: &mut Found) {
         for effect in &link.effects {
             match effect {
-                Effect::Set { collection, key, to } => self.assign(rules, rule, *collection, key, to, found),
+                Effect::Set { collection, key, to, slot } => {
+                    self.assign(rules, rule, (*collection, key, *slot), to, found);
+                }
                 Effect::Control(control) => self.control(rules, control),
                 Effect::Open { collection, key } => self.open(rules, rule, *collection, key),
                 Effect::Expire { collection, key, seconds } => self.expire(rules, rule, *collection, key, seconds),
@@ -27,13 +31,17 @@ impl Transaction {
         &mut self,
         rules: &Ruleset,
         rule: &Rule,
-        collection: Variable,
-        key: &Text,
+        (collection, key, slot): (Variable, &Text, Option<usize>),
         to: &Assignment,
         found: &mut Found,
     ) {
-        let mut name = self.expand(rules, rule, key);
-        name.make_ascii_lowercase();
+        let name = if let Some(slot) = slot {
+            Cow::Borrowed(&rules.names.names[slot][..])
+        } else {
+            let mut name = self.expand(rules, rule, key);
+            name.make_ascii_lowercase();
+            Cow::Owned(name)
+        };
         let operand = match to {
             Assignment::Nothing => Vec::new(),
             Assignment::Value(text) | Assignment::Plus(text) | Assignment::Minus(text) => {
@@ -57,9 +65,15 @@ impl Transaction {
         };
         let value = match self.kept(collection) {
             Some((collections, key, _)) => collections.change(&key, &name, change),
-            None => change(self.state.get(&rules.names, collection, &name)),
+            None => match slot {
+                Some(slot) => change(self.state.slot(slot)),
+                None => change(self.state.get(&rules.names, collection, &name)),
+            },
         };
-        self.state.set(&rules.names, collection, name, value);
+        match slot {
+            Some(slot) => self.state.set_slot(slot, value),
+            None => self.state.set(&rules.names, collection, name.into_owned(), value),
+        }
     }
 
     /// Where a collection is kept, if it was opened.
@@ -94,18 +108,10 @@ impl Transaction {
             Control::RemoveById(range) => self.remove(rules, |rule| range.contains(rule.id)),
             Control::RemoveByTag(tag) => self.remove(rules, |rule| rule.tags.contains(tag)),
             Control::RemoveTargetById(range, targets) => {
-                let places = rules.rules.iter().enumerate().filter(|(_, rule)| range.contains(rule.id));
-                for (place, _) in places {
-                    let removed = targets.iter().map(|target| (place, target.variable, target.selector.clone()));
-                    self.state.removed_targets.extend(removed);
-                }
+                self.remove_targets(rules, targets, |rule| range.contains(rule.id));
             }
             Control::RemoveTargetByTag(tag, targets) => {
-                let places = rules.rules.iter().enumerate().filter(|(_, rule)| rule.tags.contains(tag));
-                for (place, _) in places {
-                    let removed = targets.iter().map(|target| (place, target.variable, target.selector.clone()));
-                    self.state.removed_targets.extend(removed);
-                }
+                self.remove_targets(rules, targets, |rule| rule.tags.contains(tag));
             }
             Control::BodyProcessor(name) => self.choose_processor(Processor::named(name)),
             Control::ForceBodyVariable(on) => self.body.forced = *on,
@@ -122,12 +128,20 @@ impl Transaction {
         }
     }
 
+    fn remove_targets(&mut self, rules: &Ruleset, targets: &[Target], of: impl Fn(&Rule) -> bool) {
+        for (place, _) in rules.rules.iter().enumerate().filter(|(_, rule)| of(rule)) {
+            let removed = targets.iter().map(|target| (target.variable, target.selector.clone()));
+            self.state.removed_targets.entry(place).or_default().extend(removed);
+        }
+    }
+
     /// Fills in a text.
     pub(super) fn expand(&self, rules: &Ruleset, rule: &Rule, text: &Text) -> Vec<u8> {
         let mut out = Vec::new();
         for piece in &text.pieces {
             match piece {
                 Piece::Literal(literal) => out.extend_from_slice(literal),
+                Piece::Slot(slot) => out.extend_from_slice(self.state.slot(*slot).unwrap_or_default()),
                 Piece::Variable(variable, key) => self.expand_variable(rules, rule, *variable, key, &mut out),
             }
         }

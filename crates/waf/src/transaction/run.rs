@@ -1,5 +1,6 @@
 //! Running the rules of a phase.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::state::Matched;
@@ -20,17 +21,29 @@ const BUDGET_STRIDE: usize = 16;
 const BUDGET_BYTES: usize = 256 << 10;
 
 /// A link of a rule, about to look at values.
-struct Trial<'a> {
-    rules: &'a Ruleset,
+#[derive(Clone, Copy)]
+pub(super) struct Trial<'a> {
+    pub(super) rules: &'a Ruleset,
     /// Which rule of all.
     place: usize,
     rule: &'a Rule,
-    link: &'a Link,
+    pub(super) link: &'a Link,
     look: &'a Look,
-    condition: &'a Condition,
+    pub(super) condition: &'a Condition,
     /// The operator's argument, filled in.
     argument: &'a [u8],
     transforms: &'a [Transform],
+}
+
+impl Trial<'_> {
+    pub(super) fn with_look(&self, look: usize) -> Self {
+        Self { look: &self.link.looks[look], ..*self }
+    }
+
+    /// Whether anybody will ask for the name and the bytes of what matches.
+    fn keeps(&self) -> bool {
+        self.rule.log || self.rule.asks_matches || self.link.capture
+    }
 }
 
 /// What a rule has found so far.
@@ -141,25 +154,31 @@ impl Transaction {
         let argument = expanded.as_deref().unwrap_or_default();
         let transforms = &rules.chains[link.chain][..];
         captures.want_groups(link.capture);
+        let trial = |look| Trial { rules, place, rule, link, look, condition, argument, transforms };
+        if let (Some(group), [first, ..]) = (link.group, &link.looks[..])
+            && !self.state.removed_targets.contains_key(&place)
+        {
+            return self.group(&trial(first), group, captures, found);
+        }
         let mut any = false;
         for look in &link.looks {
-            let trial = Trial { rules, place, rule, link, look, condition, argument, transforms };
+            let trial = trial(look);
             any |= match look.variable {
                 _ if look.count => {
                     let count = self.count(&trial).to_string().into_bytes();
                     self.examine(&trial, b"", count, captures, found)
                 }
-                Variable::MatchedVar
-                | Variable::MatchedVars
-                | Variable::MatchedVarName
-                | Variable::MatchedVarsNames => {
+                variable if variable.is_matched() => {
                     let values = self.matched_values(look.variable);
                     self.examine_all(&trial, values, captures, found)
                 }
-                variable if variable.is_writable() => {
-                    let values = self.written(&trial);
-                    self.examine_all(&trial, values, captures, found)
-                }
+                variable if variable.is_writable() => match look.slot {
+                    Some(slot) if !link.multi_match => self.slot(&trial, slot, captures, found),
+                    _ => {
+                        let values = self.written(&trial);
+                        self.examine_all(&trial, values, captures, found)
+                    }
+                },
                 _ => self.brought(&trial, captures, found),
             };
         }
@@ -174,11 +193,8 @@ impl Transaction {
             // By index: what a match does may add values.
             while let Some(id) = self.values.of(*source).get(index).copied() {
                 index += 1;
-                if self.unbudgeted > BUDGET_BYTES {
-                    self.unbudgeted = 0;
-                    if self.is_over_budget() {
-                        return false;
-                    }
+                if self.has_spent_its_time() {
+                    return false;
                 }
                 if self.selects(trial, *source, id) {
                     any |= self.value(trial, id, captures, found);
@@ -186,6 +202,15 @@ impl Transaction {
             }
         }
         any
+    }
+
+    /// Asked before each value: whether the time was used up while operators looked at the last ones.
+    pub(super) fn has_spent_its_time(&mut self) -> bool {
+        if self.unbudgeted <= BUDGET_BYTES {
+            return false;
+        }
+        self.unbudgeted = 0;
+        self.is_over_budget()
     }
 
     fn value(&mut self, trial: &Trial<'_>, id: ValueId, captures: &mut Captures, found: &mut Found) -> bool {
@@ -205,7 +230,7 @@ impl Transaction {
         any
     }
 
-    fn test(&mut self, trial: &Trial<'_>, id: ValueId, captures: &mut Captures, found: &mut Found) -> bool {
+    pub(super) fn test(&mut self, trial: &Trial<'_>, id: ValueId, captures: &mut Captures, found: &mut Found) -> bool {
         let condition = trial.condition;
         let bytes = self.values.bytes(id);
         let possible = !self.gates || condition.gate.admits(bytes.len(), self.values.byte_set(id));
@@ -217,8 +242,32 @@ impl Transaction {
         if matched == condition.negated {
             return false;
         }
-        let (name, value) = (self.values.name(id).to_vec(), bytes.to_vec());
+        let (name, value) =
+            if trial.keeps() { (self.values.name(id).to_vec(), bytes.to_vec()) } else { Default::default() };
         self.matched(trial, &name, value, captures, found);
+        true
+    }
+
+    /// Looks at a `TX` value where it stands.
+    fn slot(&mut self, trial: &Trial<'_>, slot: usize, captures: &mut Captures, found: &mut Found) -> bool {
+        let name = &trial.rules.names.names[slot];
+        let Some(value) = self.state.slot(slot) else { return false };
+        if !self.is_looked_at(trial, trial.look.variable, name) {
+            return false;
+        }
+        let mut value = Cow::Borrowed(value);
+        for transform in trial.transforms {
+            value = match value {
+                Cow::Borrowed(value) => transform.apply(value),
+                Cow::Owned(value) => Cow::Owned(transform.apply(&value).into_owned()),
+            };
+        }
+        captures.clear();
+        if trial.condition.kind.evaluate(&value, trial.argument, captures) == trial.condition.negated {
+            return false;
+        }
+        let value = if trial.keeps() { value.into_owned() } else { Vec::new() };
+        self.matched(trial, name, value, captures, found);
         true
     }
 
@@ -265,6 +314,10 @@ impl Transaction {
 
     /// A value has matched a link.
     fn matched(&mut self, trial: &Trial<'_>, name: &[u8], value: Vec<u8>, captures: &Captures, found: &mut Found) {
+        if !trial.keeps() {
+            self.effects(trial.rules, trial.rule, trial.link, found);
+            return;
+        }
         let full = full_name(trial.look.variable, name);
         if trial.link.capture {
             for group in 0..10 {
@@ -289,17 +342,9 @@ impl Transaction {
     }
 
     fn is_looked_at(&self, trial: &Trial<'_>, source: Variable, name: &[u8]) -> bool {
-        let look = trial.look;
-        let of = |variable: Variable| {
-            variable == source || variable == look.variable || variable.sources().contains(&source)
-        };
-        look.selector.selects(name)
-            && !look.except.iter().any(|(variable, selector)| of(*variable) && selector.selects(name))
-            && !self
-                .state
-                .removed_targets
-                .iter()
-                .any(|(place, variable, selector)| *place == trial.place && of(*variable) && selector.selects(name))
+        let removed = self.state.removed_targets.get(&trial.place);
+        trial.look.selects(source, name)
+            && !removed.into_iter().flatten().any(|target| trial.look.excludes(target, source, name))
     }
 
     fn count(&self, trial: &Trial<'_>) -> usize {

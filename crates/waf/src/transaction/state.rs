@@ -18,8 +18,8 @@ pub(super) struct State {
     pub(super) opened: Vec<Key>,
     /// Rules that were removed, by their place; empty until one is.
     pub(super) removed: Vec<bool>,
-    /// Values that were taken from rules: by the rule's place, the variable and its names.
-    pub(super) removed_targets: Vec<(usize, Variable, Selector)>,
+    /// Values that were taken from rules, by the rule's place: the variable and its names.
+    pub(super) removed_targets: BTreeMap<usize, Vec<(Variable, Selector)>>,
 }
 
 /// A value that a rule has matched, after its transformations.
@@ -38,7 +38,7 @@ impl State {
             matched: Vec::new(),
             opened: Vec::new(),
             removed: Vec::new(),
-            removed_targets: Vec::new(),
+            removed_targets: BTreeMap::new(),
         }
     }
 
