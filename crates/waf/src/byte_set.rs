@@ -60,15 +60,17 @@ impl ByteSet {
             return Self(words);
         }
         // Four sets in turn, for the same reason.
-        let mut sets = [Self::EMPTY; 4];
+        let mut sets = [[0_u64; 4]; 4];
         let mut quads = value.chunks_exact(4);
         for quad in &mut quads {
             for (set, &byte) in sets.iter_mut().zip(quad) {
-                *set = set.with(byte);
+                set[usize::from(byte >> 6)] |= 1 << (byte & 63);
             }
         }
-        let rest = quads.remainder().iter().fold(Self::EMPTY, |set, &byte| set.with(byte));
-        sets.into_iter().fold(rest, Self::union)
+        for (set, &byte) in sets.iter_mut().zip(quads.remainder()) {
+            set[usize::from(byte >> 6)] |= 1 << (byte & 63);
+        }
+        sets.into_iter().fold(Self::EMPTY, |all, set| all.union(Self(set)))
     }
 
     pub(crate) const fn contains(&self, byte: u8) -> bool {

@@ -1,5 +1,8 @@
 //! Rules, compiled once and shared by all transactions.
 
+mod group;
+mod step;
+
 use std::collections::HashMap;
 
 use crate::operator::{self, Files, Gate, Kind};
@@ -9,6 +12,8 @@ use crate::seclang::{self, Directive, DirectiveKind, OperatorText, RuleText};
 use crate::text::Text;
 use crate::transform::Transform;
 use crate::variable::Variable;
+pub(crate) use group::Groups;
+pub(crate) use step::{Quick, Step};
 
 /// A file of rules.
 #[derive(Debug, Clone, Copy)]
@@ -37,20 +42,11 @@ pub struct Ruleset {
     /// Rules of each phase, in the order of the files.
     pub(crate) phases: [Vec<Step>; 5],
     pub(crate) chains: Vec<Vec<Transform>>,
-    /// How many different groups of values links look at.
-    pub(crate) groups: usize,
+    pub(crate) groups: Groups,
     pub(crate) names: Names,
     pub(crate) mode: EngineMode,
     pub(crate) signatures: Vec<String>,
     host: Vec<String>,
-}
-
-/// A place in a phase.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Step {
-    pub(crate) rule: usize,
-    /// Where the phase goes on after `skipAfter`.
-    pub(crate) after: usize,
 }
 
 pub(crate) struct Rule {
@@ -108,15 +104,24 @@ pub(crate) struct Look {
 }
 
 impl Look {
-    /// Whether it looks at the value of this name, which stands in `source`.
-    pub(crate) fn selects(&self, source: Variable, name: &[u8]) -> bool {
-        self.selector.selects(name) && !self.except.iter().any(|target| self.excludes(target, source, name))
+    /// Whether it looks at a value that stands in `source`. Its name is asked for only if that matters.
+    pub(crate) fn selects<'n>(&self, source: Variable, name: impl Fn() -> &'n [u8]) -> bool {
+        let selected = match &self.selector {
+            Selector::All => true,
+            selector => selector.selects(name()),
+        };
+        selected && !self.except.iter().any(|target| self.excludes(target, source, &name))
     }
 
     /// Whether a target that is left out is this value.
-    pub(crate) fn excludes(&self, (variable, selector): &(Variable, Selector), source: Variable, name: &[u8]) -> bool {
+    pub(crate) fn excludes<'n>(
+        &self,
+        (variable, selector): &(Variable, Selector),
+        source: Variable,
+        name: impl Fn() -> &'n [u8],
+    ) -> bool {
         let concerned = *variable == source || *variable == self.variable || variable.sources().contains(&source);
-        concerned && selector.selects(name)
+        concerned && selector.selects(name())
     }
 }
 
@@ -443,7 +448,7 @@ impl<'a> Builder<'a> {
             before
         });
         let mut rules = Vec::with_capacity(self.rules.len());
-        let mut groups = HashMap::new();
+        let mut groups = group::Builder::default();
         for (index, (mut rule, phase, skip_after)) in self.rules.into_iter().enumerate() {
             let after = match skip_after {
                 None => 0,
@@ -458,33 +463,22 @@ impl<'a> Builder<'a> {
                 }
             };
             for link in &mut rule.links {
-                link.join(&mut groups);
+                link.group = groups.of(link);
             }
             rule.asks_matches = rule.asks_matches();
-            phases[phase.index()].push(Step { rule: index, after });
+            phases[phase.index()].push(Step::new(index, after, &rule));
             rules.push(rule);
         }
         Ok(Ruleset {
             rules,
             phases,
             chains: self.chains,
-            groups: groups.len(),
+            groups: groups.build(),
             names: self.names,
             mode: self.mode,
             signatures: self.signatures,
             host: self.host,
         })
-    }
-}
-
-impl Link {
-    /// Finds the group of values that it looks at, by what all links of the same group have in common.
-    fn join(&mut self, groups: &mut HashMap<String, usize>) {
-        let brought = |look: &Look| !look.count && !look.variable.is_writable() && !look.variable.is_matched();
-        if self.condition.is_some() && !self.multi_match && self.looks.iter().all(brought) {
-            let next = groups.len();
-            self.group = Some(*groups.entry(format!("{} {:?}", self.chain, self.looks)).or_insert(next));
-        }
     }
 }
 

@@ -89,8 +89,7 @@ pub struct Transaction {
     budget: Option<Box<dyn FnMut() -> bool + Send>>,
     collections: Option<(Arc<Collections>, u64)>,
     values: Values,
-    /// By group: the values that links look at.
-    gathered: Vec<Gathered>,
+    gathered: Gathered,
     state: State,
     mode: EngineMode,
     body: Body,
@@ -184,7 +183,7 @@ impl Transaction {
             budget: None,
             collections: None,
             values,
-            gathered: std::iter::repeat_with(Gathered::default).take(rules.groups).collect(),
+            gathered: Gathered::new(&rules.groups),
             state: State::new(&rules.names),
             mode: rules.mode,
             body: Body::default(),

@@ -39,6 +39,8 @@ pub(crate) struct Values {
     chains: usize,
     /// Grows with each value that arrives.
     age: u32,
+    /// How old all were when a variable was last given a value.
+    ages: [u32; Variable::COUNT],
 }
 
 impl Values {
@@ -48,9 +50,10 @@ impl Values {
             arena: Vec::with_capacity(8 * 1024),
             all: Vec::with_capacity(128),
             by_variable: std::array::from_fn(|_| Vec::new()),
-            memo: Vec::new(),
+            memo: Vec::with_capacity(64 * chains),
             chains,
             age: 0,
+            ages: [0; Variable::COUNT],
         }
     }
 
@@ -78,6 +81,7 @@ impl Values {
     /// Adds a value to a collection, and its name to the collection of names.
     pub(crate) fn add(&mut self, variable: Variable, name: &[u8], bytes: &[u8]) {
         self.age += 1;
+        self.ages[variable as usize] = self.age;
         let name = self.append(name);
         let bytes = self.append(bytes);
         let id = self.make(name, bytes);
@@ -85,6 +89,7 @@ impl Values {
         if let Some(names) = variable.names() {
             let id = self.make(name, name);
             self.by_variable[names as usize].push(id);
+            self.ages[names as usize] = self.age;
         }
     }
 
@@ -102,6 +107,11 @@ impl Values {
     /// As long as this stays the same, no variable has got another value.
     pub(crate) fn age(&self) -> u32 {
         self.age
+    }
+
+    /// The age at which a variable was last given a value.
+    pub(crate) fn age_of(&self, variable: Variable) -> u32 {
+        self.ages[variable as usize]
     }
 
     pub(crate) fn bytes(&self, id: ValueId) -> &[u8] {

@@ -125,6 +125,14 @@ impl Variable {
         }
     }
 
+    /// The same, with a variable that joins no others as its own place.
+    pub(crate) fn places(&self) -> &[Self] {
+        match self.sources() {
+            [] => std::slice::from_ref(self),
+            joined => joined,
+        }
+    }
+
     /// The variable that holds the names of this collection's values, if rules can look at them.
     pub(crate) const fn names(self) -> Option<Self> {
         match self {

@@ -87,6 +87,23 @@ enum Test {
     Never,
 }
 
+/// A comparison with a number that is known.
+#[derive(Clone, Copy)]
+pub(crate) struct Comparison {
+    compare: fn(&i64, &i64) -> bool,
+    with: i64,
+}
+
+impl Comparison {
+    pub(crate) fn holds(self, value: i64) -> bool {
+        (self.compare)(&value, &self.with)
+    }
+
+    pub(crate) fn holds_for(self, value: &[u8]) -> bool {
+        self.holds(number(value))
+    }
+}
+
 /// By its name in a rule (in any case of letters), with the argument as it stands there.
 pub(crate) fn parse(name: &str, argument: &str, files: &dyn Files) -> Result<Kind, OperatorError> {
     const NOT_SUPPORTED: &[(&str, &str)] = &[
@@ -194,6 +211,16 @@ impl Kind {
     /// Whether the argument has macros that must be expanded for each call of [`Kind::evaluate`].
     pub(crate) fn takes_macro(&self) -> bool {
         self.takes_macro
+    }
+
+    /// How it compares numbers, and with which, if it does and the number is known.
+    pub(crate) fn comparison(&self) -> Option<Comparison> {
+        match self.test {
+            Test::Number(compare) if !self.takes_macro => {
+                Some(Comparison { compare, with: number(self.argument.as_bytes()) })
+            }
+            _ => None,
+        }
     }
 
     /// Whether the value matches. `argument` is the expanded one if it takes macros; else it is not looked at.

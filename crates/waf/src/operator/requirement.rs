@@ -18,10 +18,11 @@ pub(crate) struct Requirement {
 }
 
 /// A requirement as far as length and bytes go.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Gate {
     min_len: usize,
-    masks: Box<[ByteSet]>,
+    count: usize,
+    masks: [ByteSet; MASKS],
 }
 
 /// How many masks are kept of a pattern.
@@ -71,7 +72,11 @@ impl Requirement {
 
     /// The part of it that is asked for every value.
     pub(crate) fn into_gate(self) -> Gate {
-        Gate { min_len: self.min_len, masks: self.masks.into_boxed_slice() }
+        let mut masks = [ByteSet::EMPTY; MASKS];
+        for (place, mask) in masks.iter_mut().zip(&self.masks) {
+            *place = *mask;
+        }
+        Gate { min_len: self.min_len, count: self.masks.len().min(MASKS), masks }
     }
 }
 
@@ -79,7 +84,7 @@ impl Gate {
     /// Whether a value of these bytes may match. Of several values, the longest length and all of their bytes tell
     /// whether any of them may.
     pub(crate) fn admits(&self, len: usize, present: &ByteSet) -> bool {
-        len >= self.min_len && self.masks.iter().all(|mask| mask.intersects(present))
+        len >= self.min_len && self.masks[..self.count].iter().all(|mask| mask.intersects(present))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::run::{Found, sources};
+use super::run::Found;
 use super::state::number;
 use super::{Processor, Transaction};
 use crate::collections::{Collections, Key};
@@ -163,7 +163,7 @@ impl Transaction {
                 out.extend(self.state.get(&rules.names, variable, key).unwrap_or_default());
             }
             variable => {
-                let mut ids = sources(&variable).iter().flat_map(|source| self.values.of(*source));
+                let mut ids = variable.places().iter().flat_map(|source| self.values.of(*source));
                 let found = ids.find(|id| key.is_empty() || self.values.name(**id).eq_ignore_ascii_case(key));
                 out.extend(found.map(|id| self.values.bytes(*id)).unwrap_or_default());
             }

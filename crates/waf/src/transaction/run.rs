@@ -7,7 +7,7 @@ use super::state::Matched;
 use super::{Cause, Interruption, Transaction};
 use crate::operator::Captures;
 use crate::record::{Finding, Match};
-use crate::ruleset::{Condition, Link, Look, Rule, Ruleset};
+use crate::ruleset::{Condition, Link, Look, Quick, Rule, Ruleset};
 use crate::seclang::action::{Allow, Disruption, EngineMode, Phase};
 use crate::seclang::target::Selector;
 use crate::text::Text;
@@ -75,6 +75,16 @@ impl Transaction {
             if self.state.removed.get(step.rule).copied().unwrap_or(false) {
                 continue;
             }
+            if self.gates {
+                let matches = self.quickly(&rules, &step.quick);
+                if matches == Some(false) {
+                    continue;
+                }
+                if matches == Some(true) && step.only_skips && self.state.removed_targets.is_empty() {
+                    at = step.after.max(at);
+                    continue;
+                }
+            }
             let rule = &rules.rules[step.rule];
             let found = self.matches(&rules, step.rule, rule, &mut captures);
             if self.interruption.is_some_and(|stop| stop.cause == Cause::OverBudget) {
@@ -113,6 +123,21 @@ impl Transaction {
             self.is_over_budget();
         }
         self.interruption
+    }
+
+    /// Whether the first link of a rule matches, as far as can be told without the rule.
+    fn quickly(&mut self, rules: &Ruleset, quick: &Quick) -> Option<bool> {
+        match quick {
+            Quick::None => None,
+            Quick::Group { group, gate } => (!self.group_admits(rules, *group, gate)).then_some(false),
+            Quick::Slot { slot, comparison, negated } => {
+                let value = self.state.slot(*slot);
+                Some(value.is_some_and(|value| comparison.holds_for(value) != *negated))
+            }
+            Quick::Count { slot, comparison, negated } => {
+                Some(comparison.holds(i64::from(self.state.slot(*slot).is_some())) != *negated)
+            }
+        }
     }
 
     /// Whether time or memory are used up; then the request is refused, rather than let through unseen.
@@ -188,7 +213,7 @@ impl Transaction {
     /// Looks at the values that the request brought.
     fn brought(&mut self, trial: &Trial<'_>, captures: &mut Captures, found: &mut Found) -> bool {
         let mut any = false;
-        for source in sources(&trial.look.variable) {
+        for source in trial.look.variable.places() {
             let mut index = 0;
             // By index: what a match does may add values.
             while let Some(id) = self.values.of(*source).get(index).copied() {
@@ -343,8 +368,8 @@ impl Transaction {
 
     fn is_looked_at(&self, trial: &Trial<'_>, source: Variable, name: &[u8]) -> bool {
         let removed = self.state.removed_targets.get(&trial.place);
-        trial.look.selects(source, name)
-            && !removed.into_iter().flatten().any(|target| trial.look.excludes(target, source, name))
+        trial.look.selects(source, || name)
+            && !removed.into_iter().flatten().any(|target| trial.look.excludes(target, source, || name))
     }
 
     fn count(&self, trial: &Trial<'_>) -> usize {
@@ -358,7 +383,7 @@ impl Transaction {
         }
         let of =
             |source: &Variable| self.values.of(*source).iter().filter(|id| self.selects(trial, *source, **id)).count();
-        sources(&look.variable).iter().map(of).sum()
+        look.variable.places().iter().map(of).sum()
     }
 
     fn written(&self, trial: &Trial<'_>) -> Vec<(Vec<u8>, Vec<u8>)> {
@@ -399,14 +424,6 @@ impl Transaction {
             findings: found.findings,
         };
         self.matches.push(one);
-    }
-}
-
-/// Where the values of a variable stand.
-pub(super) fn sources(variable: &Variable) -> &[Variable] {
-    match variable.sources() {
-        [] => std::slice::from_ref(variable),
-        joined => joined,
     }
 }
 
