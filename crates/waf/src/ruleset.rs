@@ -99,11 +99,30 @@ pub(crate) struct Look {
     pub(crate) count: bool,
     /// Left out: values of a variable by name.
     pub(crate) except: Vec<(Variable, Selector)>,
-    /// The place of a `TX` value whose name is known.
-    pub(crate) slot: Option<usize>,
+    /// Of `TX`, the values whose names are known and selected, by their places.
+    pub(crate) slots: Vec<usize>,
 }
 
 impl Look {
+    /// The place of the only value that it can select.
+    pub(crate) fn slot(&self) -> Option<usize> {
+        match (&self.selector, &self.slots[..]) {
+            (Selector::Named(_), [slot]) => Some(*slot),
+            _ => None,
+        }
+    }
+
+    /// Finds the places among all names of the rules.
+    fn find(&mut self, names: &Names) {
+        if self.variable == Variable::Tx {
+            let all = names.names.iter().enumerate();
+            self.slots = match &self.selector {
+                Selector::Named(name) => names.slot(name).into_iter().collect(),
+                selector => all.filter(|(_, name)| selector.selects(name)).map(|(slot, _)| slot).collect(),
+            };
+        }
+    }
+
     /// Whether it looks at a value that stands in `source`. Its name is asked for only if that matters.
     pub(crate) fn selects<'n>(&self, source: Variable, name: impl Fn() -> &'n [u8]) -> bool {
         let selected = match &self.selector {
@@ -386,16 +405,15 @@ impl<'a> Builder<'a> {
     fn looks(&mut self, targets: &[Target]) -> Vec<Look> {
         let mut looks = Vec::new();
         for target in targets.iter().filter(|target| target.kind != TargetKind::Exclusion) {
-            let slot = match (&target.selector, target.variable) {
-                (Selector::Named(name), Variable::Tx) => Some(self.names.intern(name)),
-                _ => None,
-            };
+            if let (Selector::Named(name), Variable::Tx) = (&target.selector, target.variable) {
+                self.names.intern(name);
+            }
             looks.push(Look {
                 variable: target.variable,
                 selector: target.selector.clone(),
                 count: target.kind == TargetKind::Count,
                 except: Vec::new(),
-                slot,
+                slots: Vec::new(),
             });
         }
         exclude(&mut looks, targets);
@@ -463,6 +481,7 @@ impl<'a> Builder<'a> {
                 }
             };
             for link in &mut rule.links {
+                link.looks.iter_mut().for_each(|look| look.find(&self.names));
                 link.group = groups.of(link);
             }
             rule.asks_matches = rule.asks_matches();

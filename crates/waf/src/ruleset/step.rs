@@ -48,7 +48,7 @@ impl Quick {
             return if negated { Self::None } else { Self::Group { group, gate: condition.gate } };
         }
         let ([look], Some(comparison)) = (&link.looks[..], condition.kind.comparison()) else { return Self::None };
-        match look.slot {
+        match look.slot() {
             Some(slot) if link.chain == 0 && look.except.is_empty() && !link.multi_match && !link.capture => {
                 if look.count {
                     Self::Count { slot, comparison, negated }

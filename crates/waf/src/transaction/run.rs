@@ -197,7 +197,7 @@ impl Transaction {
                     let values = self.matched_values(look.variable);
                     self.examine_all(&trial, values, captures, found)
                 }
-                variable if variable.is_writable() => match look.slot {
+                variable if variable.is_writable() => match look.slot() {
                     Some(slot) if !link.multi_match => self.slot(&trial, slot, captures, found),
                     _ => {
                         let values = self.written(&trial);
@@ -374,12 +374,8 @@ impl Transaction {
 
     fn count(&self, trial: &Trial<'_>) -> usize {
         let look = trial.look;
-        if let Some(slot) = look.slot {
-            return usize::from(self.state.slot(slot).is_some());
-        }
         if look.variable.is_writable() {
-            let all = self.state.all(&trial.rules.names, look.variable);
-            return all.iter().filter(|(name, _)| look.selector.selects(name)).count();
+            return self.state.selected(&trial.rules.names, look).count();
         }
         let of =
             |source: &Variable| self.values.of(*source).iter().filter(|id| self.selects(trial, *source, **id)).count();
@@ -387,14 +383,8 @@ impl Transaction {
     }
 
     fn written(&self, trial: &Trial<'_>) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let names = &trial.rules.names;
-        match trial.look.slot {
-            Some(slot) => {
-                let value = self.state.slot(slot).map(<[u8]>::to_vec);
-                value.map(|value| (names.names[slot].clone(), value)).into_iter().collect()
-            }
-            None => self.state.all(names, trial.look.variable),
-        }
+        let selected = self.state.selected(&trial.rules.names, trial.look);
+        selected.map(|(name, value)| (name.to_vec(), value.to_vec())).collect()
     }
 
     /// Values of the variables that tell what was matched, with their names.

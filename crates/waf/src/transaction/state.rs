@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::collections::Key;
-use crate::ruleset::Names;
+use crate::ruleset::{Look, Names};
 use crate::seclang::target::Selector;
 use crate::variable::Variable;
 
@@ -69,17 +69,17 @@ impl State {
         }
     }
 
-    /// Every value of a collection, with its name.
-    pub(super) fn all(&self, names: &Names, collection: Variable) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let mut all = Vec::new();
-        if collection == Variable::Tx {
-            let slots = names.names.iter().zip(&self.slots);
-            all.extend(slots.filter_map(|(name, value)| Some((name.clone(), value.clone()?))));
-        }
-        let from = (collection as u8, Vec::new());
-        let own = self.others.range(from..).take_while(|((of, _), _)| *of == collection as u8);
-        all.extend(own.map(|((_, name), value)| (name.clone(), value.clone())));
-        all
+    /// The values that a look at a collection which rules write selects, with their names.
+    pub(super) fn selected<'s>(
+        &'s self,
+        names: &'s Names,
+        look: &'s Look,
+    ) -> impl Iterator<Item = (&'s [u8], &'s [u8])> {
+        let slots = look.slots.iter().filter_map(|slot| Some((&names.names[*slot][..], self.slot(*slot)?)));
+        let from = (look.variable as u8, Vec::new());
+        let own = self.others.range(from..).take_while(|((of, _), _)| *of == look.variable as u8);
+        let own = own.map(|((_, name), value)| (&name[..], &value[..]));
+        slots.chain(own.filter(|(name, _)| look.selector.selects(name)))
     }
 }
 

@@ -5,7 +5,10 @@ use super::{hex_byte, is_hex, narrow};
 pub(super) fn url(value: &[u8], out: &mut Vec<u8>) {
     let mut at = 0;
     while let Some(&byte) = value.get(at) {
-        at += percent_or_plus(value, at, byte, out);
+        at += match plain(value, at, out) {
+            0 => percent_or_plus(value, at, byte, out),
+            length => length,
+        };
     }
 }
 
@@ -22,9 +25,20 @@ pub(super) fn url_with_unicode(value: &[u8], out: &mut Vec<u8>) {
                 at += 2;
             }
         } else {
-            at += percent_or_plus(value, at, byte, out);
+            at += match plain(value, at, out) {
+                0 => percent_or_plus(value, at, byte, out),
+                length => length,
+            };
         }
     }
+}
+
+/// Takes over what stands before the next percent sign or plus: how many bytes.
+fn plain(value: &[u8], at: usize, out: &mut Vec<u8>) -> usize {
+    let rest = &value[at..];
+    let length = memchr::memchr2(b'%', b'+', rest).unwrap_or(rest.len());
+    out.extend_from_slice(&rest[..length]);
+    length
 }
 
 /// How many bytes it read. What is no valid sequence stays as it is.

@@ -2,6 +2,7 @@
 
 use super::URL_SAFE;
 use sha1::Digest as _;
+use std::io::Write as _;
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
@@ -67,8 +68,10 @@ pub(super) fn utf8_to_unicode(value: &[u8], out: &mut Vec<u8>) {
             0xE0..=0xEF => (2, first & 0x0F, 0x800),
             0xF0..=0xF7 => (3, first & 0x07, 0x1_0000),
             _ => {
-                out.push(first);
-                at += 1;
+                let rest = &value[at..];
+                let end = rest.iter().position(|&byte| byte == 0 || byte >= 0xC0).unwrap_or(rest.len()).max(1);
+                out.extend_from_slice(&rest[..end]);
+                at += end;
                 continue;
             }
         };
@@ -81,7 +84,8 @@ pub(super) fn utf8_to_unicode(value: &[u8], out: &mut Vec<u8>) {
             continue;
         };
         let point = rest.iter().fold(u32::from(bits), |point, &byte| point << 6 | u32::from(byte & 0x3F));
-        out.extend_from_slice(format!("%u{point:04x}").as_bytes());
+        // Writing into a vector cannot fail.
+        let _ = write!(out, "%u{point:04x}");
         if (0xD800..=0xDFFF).contains(&point) {
             out.push(first);
         }

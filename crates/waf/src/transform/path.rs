@@ -14,6 +14,13 @@ pub(super) fn normalize(value: &[u8], windows: bool) -> Vec<u8> {
     let mut hit_root = false;
     let mut at = 0;
     while at <= end {
+        if !is_slash(value[at]) {
+            // Only the last byte of a segment is looked at.
+            let behind = &value[at + 1..];
+            let last = behind.iter().position(|&byte| is_slash(byte)).map_or(end, |length| at + length);
+            out.extend_from_slice(&value[at..last]);
+            at = last;
+        }
         let done = at == end;
         if done || path(at + 1) == b'/' {
             // The end of a segment.
