@@ -174,6 +174,8 @@ impl Transaction {
         values.set(Variable::ServerAddr, connection.server.to_string().as_bytes());
         values.set(Variable::ServerPort, connection.server_port.to_string().as_bytes());
         values.set(Variable::UniqueId, id.as_bytes());
+        // Known to be none: a rule that asks for anything but the known ones must match a body without a type.
+        values.set(Variable::ReqbodyProcessor, b"");
         for variable in feed::FLAGS {
             values.set(variable, b"0");
         }

@@ -155,6 +155,29 @@ fn bodies_are_read_as_their_type_says_and_broken_ones_are_told() {
 }
 
 #[test]
+fn a_body_without_a_type_is_known_to_have_no_processor() {
+    let text = r#"
+        SecRule REQBODY_PROCESSOR "!@rx ^(?:URLENCODED|MULTIPART|XML|JSON)$" "id:1,phase:1,pass,nolog,ctl:forceRequestBodyVariable=On"
+        SecRule REQUEST_BODY|ARGS "@contains evil" "id:2,phase:2,deny"
+    "#;
+    let rules = rules(text);
+    let stopped = |headers: &[(&str, &str)]| send(begin(&rules, Limits::default()), "/", headers, "a=evil").0.is_some();
+    assert!(stopped(&[]), "no Content-Type at all");
+    assert!(stopped(&[("Content-Type", "text/plain")]));
+    assert!(!stopped(&[("Content-Type", "text/xml")]), "control: what is read as XML is not forced");
+}
+
+#[test]
+fn text_that_tags_separate_is_also_seen_joined() {
+    let rules = rules(r#"SecRule XML:/* "@rx ^\s*(?:union )?select$" "id:1,phase:2,deny""#);
+    let stopped =
+        |body: &str| send(begin(&rules, Limits::default()), "/", &[("Content-Type", "text/xml")], body).0.is_some();
+    assert!(stopped("<a>uni<b/>on sel<i>ect</i></a>"), "joined");
+    assert!(stopped("<a>x<b>select</b>y</a>"), "on its own");
+    assert!(!stopped("<a>x<b>selects</b></a>"), "control");
+}
+
+#[test]
 fn what_is_too_large_or_takes_too_long_is_refused() {
     let rules = rules(r#"SecRule ARGS "@rx x" "id:1,phase:2,pass""#);
     let limits = Limits { body: 10, arguments: 2, ..Limits::default() };

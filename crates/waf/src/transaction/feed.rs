@@ -142,6 +142,10 @@ impl Transaction {
                 for text in &document.texts {
                     self.values.add(Variable::XmlText, b"", text);
                 }
+                // An application may join what tags separate; a rule must see that, too.
+                if document.texts.len() > 1 {
+                    self.values.add(Variable::XmlText, b"", &document.text);
+                }
                 for value in &document.attributes {
                     self.values.add(Variable::XmlAttributes, b"", value);
                 }

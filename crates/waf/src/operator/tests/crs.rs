@@ -2,6 +2,7 @@
 
 use super::requirements::admits;
 use super::*;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 struct Folder(PathBuf);
@@ -42,8 +43,9 @@ fn operators(text: &str) -> Vec<(String, String)> {
 
 #[test]
 fn every_operator_of_the_rule_sets_loads_and_its_gates_tell_the_truth() {
-    let Some(folders) = std::env::var_os("LETTERKEEP_CRS") else {
-        println!("LETTERKEEP_CRS is not set: the operators of the rule sets were not tried");
+    let Some(folders) = std::env::var_os("LETTERKEEP_CRS").filter(|folders| !folders.is_empty()) else {
+        // Past the harness, which shows what a test prints only when it fails.
+        let _ = writeln!(std::io::stderr(), "SKIPPED the operators of the rule sets: LETTERKEEP_CRS is not set");
         return;
     };
     let mut files = Vec::new();
