@@ -1,31 +1,48 @@
 //! `cargo xtask crs`: the OWASP Core Rule Set's own tests, of the current generation and of Debian's.
 //!
 //! Rules and tests are fetched into `target/` as they were published; nothing of them is in this repository. A request
-//! is built as the rule set's own runner builds it, and answered as its own test server answers.
+//! is built as the rule set's own runner builds it, and answered as its own test server answers. In blocking mode every
+//! decision is compared with libmodsecurity's.
 
+mod blocking;
 mod case;
+mod differences;
 mod engine;
 mod fetch;
+mod oracle;
 mod request;
 mod response;
 mod run;
 mod yaml;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 
 use crate::tools;
+use blocking::LEVELS;
 use case::Generation;
+use oracle::Oracle;
 
 /// Fetches both generations and runs their tests. What cannot be fetched is skipped with a reason; where `CI` is true
 /// that is a failure.
 pub(crate) fn run() -> Result<()> {
     let strict = std::env::var("CI").is_ok_and(|value| value == "true");
     let mut failed = Vec::new();
+    let oracle = match Oracle::build(&tools::target().join("crs")) {
+        Ok(oracle) => Some(oracle),
+        Err(error) => {
+            println!("SKIPPED crs beside libmodsecurity: {error:#}");
+            if strict {
+                failed.push("there is no libmodsecurity to compare with".to_owned());
+            }
+            None
+        }
+    };
     for generation in [Generation::Four, Generation::Three] {
         match fetch::fetch(generation) {
-            Ok(directory) if run_generation(generation, &directory)? => {}
+            Ok(directory) if run_generation(generation, &directory, oracle.as_ref())? => {}
             Ok(_) => failed.push(format!("tests of generation {generation} fail")),
             Err(error) => {
                 println!("SKIPPED crs {generation}: {error:#}");
@@ -44,14 +61,60 @@ pub(crate) fn current_rules() -> Result<PathBuf> {
     Ok(fetch::fetch(Generation::Four)?.join(Generation::Four.rules()))
 }
 
-fn run_generation(generation: Generation, directory: &Path) -> Result<bool> {
+/// The directories with the rules of every generation that can be had.
+pub(crate) fn rules() -> Vec<PathBuf> {
+    let generations = [Generation::Four, Generation::Three].into_iter();
+    generations.filter_map(|generation| Some(fetch::fetch(generation).ok()?.join(generation.rules()))).collect()
+}
+
+/// Copies rules and the lists that they name. libmodsecurity wants an empty line after a rule without actions, and the Go
+/// module has lost its empty lines: engines that are compared read the copies, which have them again.
+pub(crate) fn copy_rules(from: &Path, to: &Path) -> Result<()> {
+    // What an older release had is not part of this one.
+    let _ = fs::remove_dir_all(to);
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let mut bytes = fs::read(entry.path())?;
+        if entry.path().extension().is_some_and(|ending| ending == "conf") {
+            bytes = with_empty_lines(&String::from_utf8(bytes)?).into_bytes();
+        }
+        fs::write(to.join(entry.file_name()), bytes)?;
+    }
+    Ok(())
+}
+
+/// An empty line before each directive.
+fn with_empty_lines(rules: &str) -> String {
+    rules.replace("\nSec", "\n\nSec")
+}
+
+fn run_generation(generation: Generation, directory: &Path, oracle: Option<&Oracle>) -> Result<bool> {
     let cases = yaml::read_directory(generation, &directory.join(generation.tests()))?;
     let (needing, cases): (Vec<_>, Vec<_>) = cases.into_iter().partition(|case| case.needs_server().is_some());
     println!("crs {generation}: {} tests, and {} that need a server", cases.len(), needing.len());
-    let engine = engine::load(generation, &directory.join(generation.rules()))?;
-    let report = run::all(&cases, engine.as_ref());
+    let rules = directory.join(generation.rules());
+    let engine = engine::load(generation, &rules)?;
+    let report = run::all(&cases, &engine);
     print!("{report}");
     let list = tools::target().join(format!("crs/failures-{generation}.txt"));
     report.write_failures(&list)?;
-    Ok(report.is_good())
+    let mut is_good = report.is_good();
+    for (oracle, level) in oracle.iter().flat_map(|oracle| LEVELS.map(|level| (oracle, level))) {
+        let comparison = blocking::run(generation, level, &cases, &rules, oracle)?;
+        print!("crs {generation}, blocking at level {level}, beside libmodsecurity: {comparison}");
+        is_good &= comparison.is_good();
+    }
+    Ok(is_good)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_of_chains_stay_with_their_rule() {
+        let rules = "SecRule A b \"chain\"\n    SecRule C d\nSecRule E f \"id:1\"\n";
+        assert_eq!(with_empty_lines(rules), "SecRule A b \"chain\"\n    SecRule C d\n\nSecRule E f \"id:1\"\n");
+    }
 }

@@ -13,6 +13,9 @@ use crate::{crs, deny, postgres, tidy, tools};
 /// Where tests find the interpreter that can import dkimpy.
 const DKIMPY: &str = "LETTERKEEP_TEST_DKIMPY";
 
+/// Where tests find the directories with the Core Rule Set's rules, as in `PATH`.
+const CRS: &str = "LETTERKEEP_CRS";
+
 /// How one step ended.
 struct Step {
     name: &'static str,
@@ -80,7 +83,7 @@ pub(crate) fn run() -> ExitCode {
     let mut tally = Tally::default();
 
     step(&mut steps, "what tests need beyond Rust", || {
-        missing = install::provide(&[Need::Postgres, Need::Browser, Need::Dkimpy]);
+        missing = install::provide(&[Need::Postgres, Need::Browser, Need::Dkimpy, Need::ModSecurity]);
         for absent in &missing {
             println!("missing: {}: {}", absent.name, absent.reason);
         }
@@ -109,6 +112,8 @@ pub(crate) fn run() -> ExitCode {
         if let Some(python) = install::dkimpy_python() {
             command.env(DKIMPY, python);
         }
+        // The step before has fetched them, or told why it cannot.
+        command.env(CRS, std::env::join_paths(crs::rules())?);
         run_tests(&mut command, &mut tally)
     });
     summarise(&steps, &missing, &tally, strict)

@@ -1,7 +1,7 @@
 //! The firewall beside libmodsecurity: the same requests and rules, in the same run.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
@@ -50,7 +50,9 @@ impl Bench {
         };
         let place = tools::target().join("bench-waf");
         let rules = place.join("rules");
-        copy_rules(&fetched, &rules).with_context(|| format!("cannot copy {}", fetched.display()))?;
+        crs::copy_rules(&fetched, &rules).with_context(|| format!("cannot copy {}", fetched.display()))?;
+        let set_up = "@crs-setup.conf.example";
+        fs::copy(fetched.with_file_name(set_up), rules.with_file_name(set_up))?;
         Ok(Some(Self { rules, requests: place.join("requests") }))
     }
 
@@ -125,30 +127,6 @@ impl Bench {
     }
 }
 
-/// Copies rules and the example of a set-up beside them. libmodsecurity wants an empty line after a rule without
-/// actions, and the Go module has lost its empty lines: both engines read the copies, which have them again.
-fn copy_rules(from: &Path, to: &Path) -> Result<()> {
-    // What an older release had is not part of this one.
-    let _ = fs::remove_dir_all(to);
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let mut bytes = fs::read(entry.path())?;
-        if entry.path().extension().is_some_and(|ending| ending == "conf") {
-            bytes = with_empty_lines(&String::from_utf8(bytes)?).into_bytes();
-        }
-        fs::write(to.join(entry.file_name()), bytes)?;
-    }
-    let set_up = "@crs-setup.conf.example";
-    fs::write(to.with_file_name(set_up), fs::read(from.with_file_name(set_up))?)?;
-    Ok(())
-}
-
-/// An empty line before each directive.
-fn with_empty_lines(rules: &str) -> String {
-    rules.replace("\nSec", "\n\nSec")
-}
-
 impl Line {
     /// The bench itself makes sure that we block every attack and nothing else.
     fn decides_otherwise(&self) -> bool {
@@ -208,12 +186,6 @@ mod tests {
         assert_eq!(decides, [false, true], "an attack got through there");
         assert_eq!((peer.lines[0].microseconds, peer.memory_kib), (3000.5, 2000));
         assert!(Peer::read("small GET\t1\n").is_err());
-    }
-
-    #[test]
-    fn links_of_chains_stay_with_their_rule() {
-        let rules = "SecRule A b \"chain\"\n    SecRule C d\nSecRule E f \"id:1\"\n";
-        assert_eq!(with_empty_lines(rules), "SecRule A b \"chain\"\n    SecRule C d\n\nSecRule E f \"id:1\"\n");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A test and what it expects.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 use regex::Regex;
 
@@ -30,6 +31,43 @@ impl Generation {
         match self {
             Self::Three => "rules",
             Self::Four => "rules/@owasp_crs",
+        }
+    }
+
+    /// The example of a set-up that belongs to the rules in `directory`.
+    pub(super) fn setup(self, directory: &Path) -> PathBuf {
+        directory.with_file_name(match self {
+            Self::Three => "crs-setup.conf.example",
+            Self::Four => "@crs-setup.conf.example",
+        })
+    }
+
+    /// What the rule set's own runner sets before its tests, at a paranoia level.
+    pub(super) fn settings(self, level: u8) -> String {
+        let name = match self {
+            Self::Three => "tx.paranoia_level",
+            Self::Four => "tx.blocking_paranoia_level",
+        };
+        format!(
+            "SecAction \"id:1,phase:1,nolog,pass,setvar:{name}={level},setvar:tx.crs_validate_utf8_encoding=1,\
+             setvar:tx.arg_name_length=100,setvar:tx.arg_length=400,setvar:tx.total_arg_length=64000,\
+             setvar:tx.max_num_args=255,setvar:tx.max_file_size=64100,setvar:tx.combined_file_sizes=65535\"\n"
+        )
+    }
+
+    /// Where the scores of the request and of its answer are added up.
+    pub(super) fn scores(self) -> [&'static str; 2] {
+        match self {
+            Self::Three => ["tx.anomaly_score", "tx.outbound_anomaly_score"],
+            Self::Four => ["tx.blocking_inbound_anomaly_score", "tx.blocking_outbound_anomaly_score"],
+        }
+    }
+
+    /// Rules that would ask a name server or a geographical database for every request.
+    pub(super) fn left_out(self) -> &'static [u32] {
+        match self {
+            Self::Three => &[910_100, 910_120, 910_140, 910_150, 910_160, 910_170, 910_180],
+            Self::Four => &[],
         }
     }
 }
