@@ -64,7 +64,8 @@ pub(crate) async fn bind(config: &Config) -> anyhow::Result<Listener> {
             )?)
         }
     };
-    Ok(Listener::bind(config.listen, source, Limits::default()).await?)
+    let limits = Limits { trusted: config.edge.trusted.clone(), ..Limits::default() };
+    Ok(Listener::bind(config.listen, source, limits).await?)
 }
 
 /// Serves pages and runs jobs until `stop` turns true.

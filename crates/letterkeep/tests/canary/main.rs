@@ -66,6 +66,10 @@ async fn nothing_planted_is_found(postgres: Option<&str>) {
     assert_eq!(found(log.as_bytes(), &worked).len(), 2, "the service has not worked:\n{log}");
     let leaked = found(log.as_bytes(), &needles);
     assert!(leaked.is_empty(), "logged by the service: {leaked:?}");
+    let decisions = service.decisions();
+    assert_eq!(decisions.len(), 1, "one attack was refused: {decisions:?}");
+    let leaked = found(decisions[0].as_bytes(), &needles);
+    assert!(leaked.is_empty(), "kept by the firewall: {leaked:?}");
 }
 
 /// Opens what is sealed, with the keys: in each column stands what was planted in it. Yields what to look for; of

@@ -40,6 +40,9 @@ pub(crate) async fn log_in_and_search(service: &Service, data: &Path, garden: &G
     assert_eq!(visitor.post("/log-in/factor", &[("code", &code)]).await, 303);
     assert_eq!(visitor.get("/contacts").await, 200);
     assert_eq!(visitor.post("/contacts/find", &[("email", READER)]).await, 303);
+    // The firewall keeps what it decides, and must keep nothing of what it decided about.
+    let attack = format!("{READER}' UNION SELECT password FROM users WHERE '1'='1");
+    assert_eq!(visitor.post("/contacts/find", &[("email", &attack)]).await, 403);
 }
 
 impl Visitor {

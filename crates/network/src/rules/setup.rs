@@ -106,7 +106,7 @@ impl Family {
     /// The `TX` value that holds the anomaly score of a request.
     pub(super) const fn score(self) -> Option<&'static str> {
         match self {
-            Self::Base => Some("letterkeep_score"),
+            Self::Base => Some("inbound_anomaly_score"),
             Self::Three => Some("anomaly_score"),
             Self::Four => Some("blocking_inbound_anomaly_score"),
             Self::Other => None,

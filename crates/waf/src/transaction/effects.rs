@@ -13,6 +13,9 @@ use crate::seclang::target::Target;
 use crate::text::{Piece, Text};
 use crate::variable::Variable;
 
+/// `TX` values that rules add what they count to: the Core Rule Set's, of both generations.
+const SCORES: [&[u8]; 3] = [b"inbound_anomaly_score", b"outbound_anomaly_score", b"anomaly_score_pl"];
+
 impl Transaction {
     pub(super) fn effects(&mut self, rules: &Ruleset, rule: &Rule, link: &Link, found: &mut Found) {
         for effect in &link.effects {
@@ -53,7 +56,7 @@ impl Transaction {
             Assignment::Minus(_) => number(&operand).saturating_neg(),
             Assignment::Nothing | Assignment::Value(_) => 0,
         };
-        if name.starts_with(b"inbound_anomaly_score") || name.starts_with(b"outbound_anomaly_score") {
+        if SCORES.iter().any(|score| name.starts_with(score)) {
             found.score += by;
         }
         let change = |before: Option<&[u8]>| match to {
