@@ -394,12 +394,12 @@ impl<'a> Builder<'a> {
     }
 
     fn condition(&mut self, operator: &OperatorText) -> Result<Condition, String> {
-        let kind =
+        let mut kind =
             operator::parse(&operator.name, &operator.argument, self.files).map_err(|error| error.to_string())?;
         let mut text = if kind.takes_macro() { Text::parse(&operator.argument)? } else { Text::default() };
         text.resolve(|name| self.names.intern(name));
         let argument = text.literal().is_none().then_some(text);
-        Ok(Condition { gate: kind.requirement().into_gate(), negated: operator.negated, argument, kind })
+        Ok(Condition { gate: kind.take_gate(), negated: operator.negated, argument, kind })
     }
 
     fn looks(&mut self, targets: &[Target]) -> Vec<Look> {

@@ -59,9 +59,11 @@ pub(crate) enum OperatorError {
 
 /// What is tested, without the negation.
 pub(crate) struct Kind {
-    argument: String,
+    /// Empty where the test holds all of it.
+    argument: Box<str>,
     takes_macro: bool,
     test: Test,
+    requirement: Requirement,
 }
 
 enum Test {
@@ -123,17 +125,29 @@ pub(crate) fn parse(name: &str, argument: &str, files: &dyn Files) -> Result<Kin
         ("verifySVNR", "numbers of persons are not looked for"),
     ];
     let has_macro = argument.contains("%{");
+    // What a test is built from says most about what it requires, and is not kept.
+    let mut built_from = None;
     let test = match name.to_ascii_lowercase().as_str() {
         "rx" if has_macro => {
             // What the macros stand for is not known yet; that the rest is a pattern is.
             Rx::compile(without_macros(argument).as_bytes())?;
             Test::RxOfMacro(Mutex::default())
         }
-        "rx" => Test::Rx(Rx::compile(argument.as_bytes())?),
-        "pm" => Test::Words(Words::new(words::of_argument(argument))?),
+        "rx" => {
+            let (rx, requirement) = Rx::compile(argument.as_bytes())?;
+            built_from = Some(requirement);
+            Test::Rx(rx)
+        }
+        "pm" => {
+            let texts = words::of_argument(argument);
+            built_from = Some(Requirement::one_of(&texts));
+            Test::Words(Words::new(&texts)?)
+        }
         "pmfromfile" | "pmf" => {
             let contents = read_all(argument, files)?;
-            Test::Words(Words::new(contents.iter().flat_map(|content| words::of_file(content)).collect())?)
+            let texts: Vec<_> = contents.iter().flat_map(|content| words::of_file(content)).collect();
+            built_from = Some(Requirement::one_of(&texts));
+            Test::Words(Words::new(&texts)?)
         }
         "eq" => Test::Number(i64::eq),
         "ge" => Test::Number(i64::ge),
@@ -179,7 +193,10 @@ pub(crate) fn parse(name: &str, argument: &str, files: &dyn Files) -> Result<Kin
                 | Test::EndsWith
                 | Test::Within
         );
-    Ok(Kind { argument: argument.to_owned(), takes_macro, test })
+    let kept = if built_from.is_some() { "" } else { argument };
+    let mut kind = Kind { argument: kept.into(), takes_macro, test, requirement: Requirement::none() };
+    kind.requirement = built_from.unwrap_or_else(|| kind.requires());
+    Ok(kind)
 }
 
 fn read_all(argument: &str, files: &dyn Files) -> Result<Vec<Vec<u8>>, OperatorError> {
@@ -253,12 +270,20 @@ impl Kind {
         span.is_some()
     }
 
-    /// What a value must have to match, for the gates.
+    /// What a value must have to match.
+    #[cfg(test)]
     pub(crate) fn requirement(&self) -> Requirement {
+        self.requirement.clone()
+    }
+
+    /// The gate before it. The rest of what is required is forgotten.
+    pub(crate) fn take_gate(&mut self) -> Gate {
+        std::mem::take(&mut self.requirement).into_gate()
+    }
+
+    fn requires(&self) -> Requirement {
         let argument = || vec![self.argument.as_bytes().to_vec()];
         match &self.test {
-            Test::Rx(rx) => Requirement::of_pattern(rx.widened()),
-            Test::Words(words) => Requirement::one_of(words.texts()),
             Test::Equals | Test::Contains | Test::ContainsWord | Test::BeginsWith | Test::EndsWith
                 if !self.takes_macro =>
             {
@@ -282,7 +307,7 @@ const NO_WORD: ByteSet = ByteSet::from_range(b'a', b'z').union(ByteSet::from_ran
 fn find_expanded(last: &Mutex<Option<(Vec<u8>, Rx)>>, value: &[u8], pattern: &[u8], captures: &mut Captures) -> bool {
     let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
     if last.as_ref().is_none_or(|(compiled, _)| compiled != pattern) {
-        *last = Rx::compile(pattern).ok().map(|rx| (pattern.to_vec(), rx));
+        *last = Rx::compile(pattern).ok().map(|(rx, _)| (pattern.to_vec(), rx));
     }
     if let Some((_, rx)) = &*last {
         return rx.find(value, captures);

@@ -2,7 +2,6 @@
 //!
 //! A requirement may only ever say "cannot match". Whatever is too large or too loose to be worth it is left out.
 
-use super::rx;
 use crate::byte_set::ByteSet;
 use regex_syntax::hir::{Class, Hir, HirKind};
 
@@ -62,12 +61,10 @@ impl Requirement {
         }
     }
 
-    /// Of a pattern in the syntax of the `regex` crate, in bytes.
-    pub(super) fn of_pattern(pattern: &str) -> Self {
-        // It was compiled from the same text, so that this does not happen; no requirement is always right.
-        let Some(hir) = rx::hir(pattern) else { return Self::none() };
+    /// Of a pattern in bytes.
+    pub(super) fn of_pattern(hir: &Hir) -> Self {
         let Some(min_len) = hir.properties().minimum_len() else { return Self::impossible() };
-        Self { min_len, masks: best(masks(&hir)), literals: literals(&hir).and_then(useful) }
+        Self { min_len, masks: best(masks(hir)), literals: literals(hir).and_then(useful) }
     }
 
     /// The part of it that is asked for every value.

@@ -1,7 +1,8 @@
 //! `@rx`: regular expressions, compiled when the rules are loaded.
 
-use super::{Captures, OperatorError, pcre};
-use regex::bytes::{Regex, RegexBuilder};
+use super::{Captures, OperatorError, Requirement, pcre};
+use regex_automata::Input;
+use regex_automata::meta::Regex;
 use regex_syntax::hir::{Hir, HirKind, Look};
 
 /// The compiled size of one pattern; the largest of CRS needs about a tenth.
@@ -12,32 +13,29 @@ const STEPS: usize = 200_000;
 /// A pattern. `linear` matches wherever the pattern does, and is the pattern itself where `exact` is not asked.
 pub(crate) struct Rx {
     linear: Regex,
-    exact: Option<fancy_regex::Regex>,
+    exact: Option<Box<fancy_regex::Regex>>,
     /// Only values that end with a newline need the exact engine.
     exact_for_newline: bool,
 }
 
 impl Rx {
-    pub(super) fn compile(pattern: &[u8]) -> Result<Self, OperatorError> {
+    /// Also tells what a value must have for the pattern to match it.
+    pub(super) fn compile(pattern: &[u8]) -> Result<(Self, Requirement), OperatorError> {
         let refused = |reason: String| OperatorError::Pattern { pattern: pattern.escape_ascii().to_string(), reason };
         let translation = pcre::translate(pattern).map_err(|error| refused(error.to_string()))?;
-        let linear = RegexBuilder::new(&translation.linear)
-            .unicode(false)
-            .size_limit(SIZE)
-            .build()
-            .map_err(|error| refused(error.to_string()))?;
+        let parser = regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build();
+        let hir = { parser }.parse(&translation.linear).map_err(|error| refused(error.to_string()))?;
+        // Built from the parsed form, it keeps no copy of the text, which is far longer than that of the rule.
+        let config = Regex::config().utf8_empty(false).nfa_size_limit(Some(SIZE)).onepass(false).dfa(false);
+        let linear = Regex::builder().configure(config).build_from_hir(&hir);
+        let linear = linear.map_err(|error| refused(error.to_string()))?;
         let exact_for_newline = !translation.widened;
-        let needed = translation.widened || hir(&translation.linear).is_none_or(|hir| line_at_the_end(&hir, true));
+        let needed = translation.widened || line_at_the_end(&hir, true);
         let exact = needed.then(|| {
             fancy_regex::RegexBuilder::new(&translation.exact).backtrack_limit(STEPS).delegate_size_limit(SIZE).build()
         });
         let exact = exact.transpose().map_err(|error| refused(error.to_string()))?;
-        Ok(Self { linear, exact, exact_for_newline })
-    }
-
-    /// The text of the linear pattern, which matches at least where this does.
-    pub(super) fn widened(&self) -> &str {
-        self.linear.as_str()
+        Ok((Self { linear, exact: exact.map(Box::new), exact_for_newline }, Requirement::of_pattern(&hir)))
     }
 
     pub(super) fn find(&self, value: &[u8], captures: &mut Captures) -> bool {
@@ -67,21 +65,15 @@ impl Rx {
     fn find_linear(&self, value: &[u8], captures: &mut Captures) -> bool {
         let Some(found) = self.linear.find(value) else { return false };
         captures.set(0, Some((found.start(), found.end())));
-        if captures.wants_groups()
-            && self.linear.captures_len() > 1
-            && let Some(groups) = self.linear.captures_at(value, found.start())
-        {
+        if captures.wants_groups() && self.linear.captures_len() > 1 {
+            let mut groups = self.linear.create_captures();
+            self.linear.captures(Input::new(value).span(found.start()..value.len()), &mut groups);
             for (group, part) in groups.iter().take(Captures::GROUPS).enumerate().skip(1) {
-                captures.set(group, part.map(|part| (part.start(), part.end())));
+                captures.set(group, part.map(|part| (part.start, part.end)));
             }
         }
         true
     }
-}
-
-/// The parsed form of a linear pattern, which was compiled from the same text.
-pub(super) fn hir(linear: &str) -> Option<Hir> {
-    regex_syntax::ParserBuilder::new().unicode(false).utf8(false).build().parse(linear).ok()
 }
 
 /// Whether a `^` may hold at the end of a value: if what follows it may be empty.
