@@ -13,6 +13,7 @@
 pub mod csv;
 pub mod email;
 pub mod message;
+pub mod request_head;
 pub mod root_file;
 pub mod smtp_reply;
 pub mod template;
@@ -30,7 +31,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     Target { name: "email", check: email::check },
     Target { name: "tokens", check: tokens::check },
     Target { name: "root_file", check: root_file::check },
@@ -40,6 +41,7 @@ pub const TARGETS: [Target; 9] = [
     Target { name: "values", check: values::check },
     Target { name: "csv", check: csv::check },
     Target { name: "xlsx", check: xlsx::check },
+    Target { name: "request_head", check: request_head::check },
 ];
 
 /// The longest front of `bytes` that is text.

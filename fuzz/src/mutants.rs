@@ -8,6 +8,7 @@ use letterkeep_audience::value::{FieldValue, Foreign, Notation};
 use letterkeep_campaign::compile::Plain;
 use letterkeep_delivery::smtp::{Parsed, parse_reply};
 use letterkeep_model::EmailAddress;
+use letterkeep_network::Length;
 use letterkeep_vault::Purpose;
 
 use super::tests::{damaged, seeds};
@@ -15,7 +16,7 @@ use super::*;
 use crate::csv::Found;
 
 /// Every target's check with such a parser in place of the real one.
-const MUTANTS: [Target; 9] = [
+const MUTANTS: [Target; 10] = [
     Target { name: "email", check: an_address_that_grows },
     Target { name: "tokens", check: a_link_for_another_purpose },
     Target { name: "root_file", check: a_record_whose_head_is_not_bound },
@@ -25,6 +26,7 @@ const MUTANTS: [Target; 9] = [
     Target { name: "values", check: a_number_that_is_shown_in_another_notation },
     Target { name: "csv", check: rows_that_end_with_a_block },
     Target { name: "xlsx", check: cells_that_are_not_decoded },
+    Target { name: "request_head", check: a_body_whose_encoding_is_overlooked },
 ];
 
 #[test]
@@ -103,6 +105,19 @@ fn cells_that_are_not_decoded(bytes: &[u8]) {
     xlsx::holds(bytes, &|file| {
         let mut found = csv::read(Format::Xlsx, file, 4096);
         found.rows.iter_mut().flat_map(|row| &mut row.cells).for_each(|cell| *cell = cell.replace('&', "&amp;"));
+        found
+    });
+}
+
+fn a_body_whose_encoding_is_overlooked(bytes: &[u8]) {
+    // As a server does that knows one spelling of the field: what stands in the body is the next request for it.
+    request_head::holds(bytes, &|bytes, piece| {
+        let mut found = request_head::read(bytes, piece);
+        if let Some(first) = found.found.iter_mut().find(|found| found.head.body == Length::Chunked) {
+            first.head.body = Length::Bytes(0);
+            first.body.end = first.body.start;
+            first.content.clear();
+        }
         found
     });
 }

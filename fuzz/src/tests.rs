@@ -64,6 +64,8 @@ fn some_seeds_are_accepted() {
     let table = &seed("csv", "semicolon")[1..];
     let found = csv::read(Format::detect(&mut std::io::Cursor::new(table)).unwrap(), table, 16);
     assert_eq!((found.rows.len(), found.end.is_none()), (3, true));
+    let wire = request_head::read(&seed("request_head", "chunked"), usize::MAX);
+    assert_eq!((wire.found.len(), wire.end), (2, None));
     // The tokens are the ones that the keys of the target make.
     let link = Link { account: Id::NIL, activity: Id::NIL, contact: Id::NIL, purpose: Purpose::Click(3) };
     let token = seed("tokens", "link");

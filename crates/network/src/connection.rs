@@ -30,6 +30,9 @@ use crate::listener::{Limits, Peer};
 use crate::pace::Paced;
 use watch::Watch;
 
+/// For a client of HTTP/2 to leave when it was told to and nothing is open.
+const LEAVE: Duration = Duration::from_secs(2);
+
 /// What every connection of a listener shares.
 pub(crate) struct Protocol {
     http1: http1::Builder,
@@ -193,8 +196,10 @@ impl Protocol {
         tokio::select! {
             ended = connection.as_mut() => Ok(ended?),
             () = watch.stalled(self.stall) => Err("the client does not read".into()),
-            // Answered, but not fetched.
-            () = watch.idle(self.stall) => Err("the client does not leave".into()),
+            () = async {
+                tokio::time::sleep(LEAVE).await;
+                watch.idle(LEAVE).await;
+            } => Err("the client does not leave".into()),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use hyper::body::{Body, Frame, SizeHint};
+use hyper::body::{Body, Buf, Bytes, Frame, SizeHint};
 use tokio::time::{Instant, sleep_until};
 
 struct State {
@@ -79,8 +79,8 @@ impl Stream {
         self.watch.state().streams.insert(self.id, since);
     }
 
-    pub(super) fn watch<B>(self, body: B) -> Watched<B> {
-        Watched { body, stream: self }
+    pub(super) fn watch<B: Body>(self, body: B) -> Watched<B> {
+        Watched { body, rest: None, stream: self }
     }
 }
 
@@ -92,32 +92,62 @@ impl Drop for Stream {
     }
 }
 
+/// The size of the pieces in which an answer is handed over, in bytes: a large one is otherwise handed over whole, and
+/// nothing would tell whether it is fetched.
+const PIECE: usize = 16 * 1024;
+
 pin_project_lite::pin_project! {
     /// The body of an answer. Who asks for the next piece has got rid of the one before.
-    pub(super) struct Watched<B> {
+    pub(super) struct Watched<B: Body> {
         #[pin]
         body: B,
+        rest: Option<B::Data>,
         stream: Stream,
     }
 }
 
 impl<B: Body> Body for Watched<B> {
-    type Data = B::Data;
+    type Data = Bytes;
     type Error = B::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        let this = self.project();
-        let frame = this.body.poll_frame(cx);
-        let waits = matches!(frame, Poll::Ready(Some(Ok(_))));
-        this.stream.wait(waits.then(Instant::now));
-        frame
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let mut this = self.project();
+        if this.rest.is_none() {
+            let frame = match this.body.as_mut().poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => frame,
+                other => {
+                    this.stream.wait(None);
+                    return other.map_ok(|frame| frame.map_data(|_| Bytes::new()));
+                }
+            };
+            match frame.into_data() {
+                Ok(data) => *this.rest = Some(data),
+                Err(frame) => {
+                    this.stream.wait(None);
+                    return Poll::Ready(Some(Ok(frame.map_data(|_| Bytes::new()))));
+                }
+            }
+        }
+        let Some(data) = this.rest.as_mut() else { return Poll::Ready(None) };
+        let piece = data.copy_to_bytes(data.remaining().min(PIECE));
+        if !data.has_remaining() {
+            *this.rest = None;
+        }
+        this.stream.wait(Some(Instant::now()));
+        Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let rest = self.rest.as_ref().map_or(0, Buf::remaining) as u64;
+        let (inner, mut hint) = (self.body.size_hint(), SizeHint::new());
+        if let Some(upper) = inner.upper() {
+            hint.set_upper(upper + rest);
+        }
+        hint.set_lower(inner.lower() + rest);
+        hint
     }
 }
