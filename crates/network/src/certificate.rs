@@ -78,22 +78,21 @@ impl Certificate {
         let (chain, key) = (directory.join("tls-certificate.pem"), directory.join("tls-key.pem"));
         let kept = if key.exists() && is_recent(&chain, now) { Self::read(&chain, &key).ok() } else { None };
         if !kept.is_some_and(|certificate| certificate.is_for(names)) {
-            let mut params = rcgen::CertificateParams::new(names.to_vec())?;
-            let epoch = rcgen::date_time_ymd(1970, 1, 1);
-            params.not_before = epoch + now.minus(DAY).since(Timestamp::from_seconds(0));
-            params.not_after = epoch + now.plus(DAY * (VALID_DAYS - 1)).since(Timestamp::from_seconds(0));
-            params.distinguished_name = rcgen::DistinguishedName::new();
-            params.distinguished_name.push(rcgen::DnType::CommonName, "Letterkeep, self-signed");
-            let pair = rcgen::KeyPair::generate()?;
-            let certificate = params.self_signed(&pair)?;
+            let (certificate, pair) = make(names, now)?;
             write_private(&key, pair.serialize_pem().as_bytes())?;
             write_private(&chain, certificate.pem().as_bytes())?;
         }
         Self::read(&chain, &key)
     }
 
+    /// One for `names` that is kept nowhere, until there is a better one.
+    pub(crate) fn passing(names: &[String], now: Timestamp) -> Result<Self, CertificateError> {
+        let (certificate, pair) = make(names, now)?;
+        Ok(Self { chain: vec![certificate.der().clone()], key: PrivateKeyDer::Pkcs8(pair.serialize_der().into()) })
+    }
+
     /// Whether clients accept it for each of these names. What is no name that a client could ask for does not count.
-    fn is_for(&self, names: &[String]) -> bool {
+    pub(crate) fn is_for(&self, names: &[String]) -> bool {
         let Ok(certificate) = ParsedCertificate::try_from(&self.chain[0]) else { return false };
         let mut names = names.iter().filter_map(|name| ServerName::try_from(name.as_str()).ok());
         names.all(|name| verify_server_name(&certificate, &name).is_ok())
@@ -149,6 +148,17 @@ fn name(name: &GeneralName<'_>) -> Option<String> {
     }
 }
 
+fn make(names: &[String], now: Timestamp) -> Result<(rcgen::Certificate, rcgen::KeyPair), rcgen::Error> {
+    let mut params = rcgen::CertificateParams::new(names.to_vec())?;
+    let epoch = rcgen::date_time_ymd(1970, 1, 1);
+    params.not_before = epoch + now.minus(DAY).since(Timestamp::from_seconds(0));
+    params.not_after = epoch + now.plus(DAY * (VALID_DAYS - 1)).since(Timestamp::from_seconds(0));
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(rcgen::DnType::CommonName, "Letterkeep, self-signed");
+    let pair = rcgen::KeyPair::generate()?;
+    Ok((params.self_signed(&pair)?, pair))
+}
+
 /// Whether the file is there and young enough to go on with.
 fn is_recent(path: &Path, now: Timestamp) -> bool {
     let written = std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
@@ -158,7 +168,8 @@ fn is_recent(path: &Path, now: Timestamp) -> bool {
     age.is_some_and(|age| age < DAY * RENEW_DAYS)
 }
 
-fn write_private(path: &Path, content: &[u8]) -> Result<(), CertificateError> {
+/// Writes a file that only its owner can read.
+pub(crate) fn write_private(path: &Path, content: &[u8]) -> Result<(), CertificateError> {
     use std::io::Write as _;
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(true);

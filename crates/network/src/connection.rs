@@ -24,6 +24,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tower::ServiceExt as _;
 
+use crate::acme;
 use crate::guard::{Guarded, Times, Turn};
 use crate::head::HeadLimits;
 use crate::listener::{Limits, Peer};
@@ -97,6 +98,11 @@ impl Protocol {
             tracing::debug!("a TLS handshake was not completed");
             return;
         };
+        // Its proof is the handshake (RFC 8737 §3).
+        if stream.get_ref().1.alpn_protocol() == Some(acme::PROTOCOL) {
+            let _ = timeout(self.handshake, stream.shutdown()).await;
+            return;
+        }
         let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         // A client that has not said anything costs no more than its TLS.
         let is_there = tokio::select! {

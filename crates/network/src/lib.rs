@@ -26,6 +26,7 @@
 //! crosses it on a real socket. A new reason to refuse a request is a variant of [`Refusal`] and a case in
 //! `tests/smuggling.rs`.
 
+mod acme;
 mod body;
 mod certificate;
 mod client;
@@ -42,10 +43,12 @@ mod listener;
 mod pace;
 mod places;
 mod rate;
+mod redirect;
 mod route;
 pub mod rules;
 mod tls;
 
+pub use acme::{AcmeSettings, AcmeState, Challenges};
 pub use body::{BodyRefused, EdgeBody};
 pub use certificate::{Certificate, CertificateDetails, CertificateError};
 pub use decision::{Decision, Matched, Outcome, Place, RuleCount};
@@ -57,5 +60,6 @@ pub use http2::check_http2;
 pub use listener::{Limits, ListenError, Listener, Peer};
 pub use places::Places;
 pub use rate::Rate;
+pub use redirect::Redirect;
 pub use route::{Pattern, PatternError, Policy, Route, Routes};
 pub use tls::{Tls, TlsSource};

@@ -85,6 +85,9 @@ pub enum ListenError {
     /// Anything else.
     #[error("cannot listen on {0}: {1}")]
     Other(SocketAddr, std::io::Error),
+    /// The public host is none.
+    #[error("{0} is not a host to send browsers to; give a name or an address, with or without a port")]
+    Host(String),
     /// The certificate cannot be used.
     #[error(transparent)]
     Certificate(#[from] CertificateError),

@@ -10,6 +10,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
+use crate::acme::{self, Acme, AcmeSettings, AcmeState, Challenges};
 use crate::certificate::{Certificate, CertificateDetails, CertificateError};
 
 /// Where the certificate comes from.
@@ -25,6 +26,8 @@ pub enum TlsSource {
         /// How often to look.
         every: Duration,
     },
+    /// One that an authority issues.
+    Acme(AcmeSettings),
 }
 
 /// What tells a changed file without reading it.
@@ -47,9 +50,15 @@ impl Files {
     }
 }
 
+enum Source {
+    Fixed,
+    Files(Files),
+    Acme(Acme),
+}
+
 struct Shown {
     current: RwLock<Arc<CertifiedKey>>,
-    files: Option<Files>,
+    source: Source,
 }
 
 /// The certificate of a running listener. Cheap to clone.
@@ -58,17 +67,21 @@ pub struct Tls(Arc<Shown>);
 
 impl Tls {
     pub(crate) fn new(source: TlsSource) -> Result<Self, CertificateError> {
-        let (certificate, files) = match source {
-            TlsSource::Fixed(certificate) => (certificate, None),
+        let (certificate, source) = match source {
+            TlsSource::Fixed(certificate) => (certificate, Source::Fixed),
             TlsSource::Files { certificate, key, every } => {
                 let files = Files { certificate, key, every, seen: RwLock::default() };
                 // Before reading: what is written meanwhile is seen as a change.
                 *files.seen.write().unwrap_or_else(PoisonError::into_inner) = files.stamp();
-                (Certificate::read(&files.certificate, &files.key)?, Some(files))
+                (Certificate::read(&files.certificate, &files.key)?, Source::Files(files))
+            }
+            TlsSource::Acme(settings) => {
+                let acme = Acme::new(settings);
+                (acme.first()?, Source::Acme(acme))
             }
         };
         let current = RwLock::new(Arc::new(certificate.certified(&provider())?));
-        Ok(Self(Arc::new(Shown { current, files })))
+        Ok(Self(Arc::new(Shown { current, source })))
     }
 
     fn current(&self) -> Arc<CertifiedKey> {
@@ -87,23 +100,44 @@ impl Tls {
 
     /// Reads the files again, for an operator who asks for it. What cannot be used leaves the old certificate in place.
     pub fn reload(&self) -> Result<(), CertificateError> {
-        let Some(files) = &self.0.files else { return Ok(()) };
+        let Source::Files(files) = &self.0.source else { return Ok(()) };
         *files.seen.write().unwrap_or_else(PoisonError::into_inner) = files.stamp();
         let certified = Certificate::read(&files.certificate, &files.key)?.certified(&provider())?;
-        *self.0.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(certified);
+        self.show(certified);
         Ok(())
+    }
+
+    fn show(&self, certified: CertifiedKey) {
+        *self.0.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(certified);
+    }
+
+    /// How it stands with the authority, if the certificate comes from one.
+    pub fn acme(&self) -> Option<AcmeState> {
+        if let Source::Acme(acme) = &self.0.source { Some(acme.state()) } else { None }
+    }
+
+    /// The proofs that the plain listener must show to the authority.
+    pub fn challenges(&self) -> Challenges {
+        if let Source::Acme(acme) = &self.0.source { acme.challenges.clone() } else { Challenges::default() }
     }
 
     /// Reads the files again if one of them has changed; says whether it did.
     fn reload_changed(&self) -> Result<bool, CertificateError> {
-        let Some(files) = &self.0.files else { return Ok(false) };
+        let Source::Files(files) = &self.0.source else { return Ok(false) };
         let is_same = *files.seen.read().unwrap_or_else(PoisonError::into_inner) == files.stamp();
         if is_same { Ok(false) } else { self.reload().map(|()| true) }
     }
 
-    /// Looks after the files, for ever.
+    /// Looks after the certificate, for ever.
     pub(crate) async fn watch(self) {
-        let Some(every) = self.0.files.as_ref().map(|files| files.every) else { std::future::pending().await };
+        match &self.0.source {
+            Source::Fixed => std::future::pending().await,
+            Source::Files(files) => self.watch_files(files.every).await,
+            Source::Acme(acme) => acme.watch(&provider(), || self.current(), |certified| self.show(certified)).await,
+        }
+    }
+
+    async fn watch_files(&self, every: Duration) {
         loop {
             tokio::time::sleep(every).await;
             let tls = self.clone();
@@ -124,6 +158,9 @@ impl Tls {
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(self.clone()));
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        if let Source::Acme(_) = self.0.source {
+            config.alpn_protocols.push(acme::PROTOCOL.to_vec());
+        }
         // Sessions are kept by the clients, under keys that change every few hours and are never stored.
         config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()?;
         config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
@@ -138,7 +175,13 @@ impl std::fmt::Debug for Tls {
 }
 
 impl ResolvesServerCert for Tls {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        if let Source::Acme(acme) = &self.0.source
+            && let Some(mut protocols) = hello.alpn()
+            && protocols.any(|protocol| protocol == acme::PROTOCOL)
+        {
+            return acme.challenges.tls(hello.server_name()?);
+        }
         Some(self.current())
     }
 }

@@ -144,3 +144,9 @@ pub(crate) async fn read_all(stream: &mut TlsStream<TcpStream>) -> String {
         .expect("the server closes in order");
     String::from_utf8_lossy(&answer).into_owned()
 }
+
+/// Says what `cargo xtask test` counts: on standard error itself, which the test runner does not swallow.
+pub(crate) fn skipped(subject: &str, reason: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr(), "SKIPPED {subject}: {reason}");
+}
