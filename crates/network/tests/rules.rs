@@ -5,7 +5,7 @@ use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use letterkeep_network::rules::{Mode, Origin, RuleSet, RulesError, Settings, find, load};
+use letterkeep_network::rules::{Mode, Origin, RuleSet, RulesError, SelfTestError, Settings, find, load, self_test};
 use letterkeep_waf::{Connection, Interruption, Limits, Transaction};
 
 fn below_target(path: &str) -> Option<PathBuf> {
@@ -118,7 +118,7 @@ fn debians_package_is_found_and_its_settings_hold() {
     fs::create_dir_all(&rules).unwrap();
     fs::create_dir_all(&own).unwrap();
     let data = tempfile::tempdir().unwrap();
-    assert_eq!(find(data.path(), root.path()), Origin::BuiltIn);
+    assert_eq!(find(data.path(), root.path()).unwrap(), Origin::BuiltIn);
     for entry in fs::read_dir(source.join("rules")).unwrap() {
         let entry = entry.unwrap();
         fs::copy(entry.path(), rules.join(entry.file_name())).unwrap();
@@ -126,7 +126,7 @@ fn debians_package_is_found_and_its_settings_hold() {
     fs::copy(source.join("crs-setup.conf.example"), own.join("crs-setup.conf")).unwrap();
     let exception = "SecRule REQUEST_URI \"@beginsWith /free\" \"id:90000,phase:1,pass,nolog,ctl:ruleEngine=Off\"\n";
     fs::write(own.join("REQUEST-900-EXCLUSION-RULES-BEFORE-CRS.conf"), exception).unwrap();
-    let origin = find(data.path(), root.path());
+    let origin = find(data.path(), root.path()).unwrap();
     assert_eq!(origin, Origin::Debian(root.path().to_owned()));
     let set = load(&origin, &Settings::default()).unwrap();
     assert_eq!((set.version.as_str(), set.left_out.len()), ("3.3.4", 7));
@@ -158,4 +158,63 @@ fn what_is_no_set_is_refused_in_words() {
         std::os::unix::fs::symlink(place.path().join("a.conf"), other.path().join("a.conf")).unwrap();
         assert!(refused(other.path()).contains("not a plain file"));
     }
+}
+
+fn own(text: &str, settings: &Settings) -> RuleSet {
+    let place = tempfile::tempdir().expect("a directory");
+    fs::write(place.path().join("own.conf"), text).expect("it can be written");
+    load(&Origin::Directory(place.path().to_owned()), settings).expect("the rules load")
+}
+
+#[test]
+fn every_set_that_people_use_passes_its_test() {
+    let mut origins = vec![Origin::BuiltIn];
+    origins.extend([crs4(), crs3()].into_iter().flatten().map(Origin::Directory));
+    for origin in origins {
+        // In this profile a large set takes seconds to load: it is tried once in each way.
+        let only_first =
+            origin != Origin::BuiltIn && !matches!(&origin, Origin::Directory(path) if path.ends_with("rules"));
+        for mode in if only_first { &[Mode::DetectionOnly][..] } else { &[Mode::Blocking, Mode::DetectionOnly] } {
+            let mode = *mode;
+            let settings = Settings { mode, ..Settings::default() };
+            let done = self_test(&load(&origin, &settings).unwrap()).unwrap();
+            assert_eq!((done.attacks, &done.missed[..], done.ordinary, &done.refused[..]), (20, &[][..], 20, &[][..]));
+        }
+        if only_first {
+            continue;
+        }
+        let higher = Settings { paranoia_level: 4, ..Settings::default() };
+        let done = self_test(&load(&origin, &higher).unwrap());
+        assert!(done.is_ok(), "{done:?}");
+    }
+}
+
+#[test]
+fn a_set_that_protects_from_nothing_or_from_everything_is_refused() {
+    let settings = Settings::default();
+    let idle = own("SecAction \"id:1,phase:1,pass,nolog\"", &settings);
+    let said = self_test(&idle).unwrap_err().to_string();
+    assert!(said.contains("of 20 harmless attacks it does not see 20: SQL in the query"), "{said}");
+
+    let everything = own("SecAction \"id:1,phase:1,deny,status:403\"", &settings);
+    let said = self_test(&everything).unwrap_err().to_string();
+    assert!(said.contains("of 20 ordinary requests it refuses 20: start page"), "{said}");
+
+    let names = own(
+        "SecRule ARGS:last_name \"@contains '\" \"id:1,deny\"\nSecRule ARGS \"@detectSQLi\" \"id:2,deny\"",
+        &settings,
+    );
+    let refused = self_test(&names).unwrap_err();
+    assert!(
+        matches!(&refused, SelfTestError::RefusesOrdinary(done) if done.refused == ["form with a name from Ireland"])
+    );
+
+    // A set cannot switch itself off, and one that only detects is judged by its score.
+    let off = own("SecRuleEngine Off\nSecAction \"id:1,phase:1,deny\"", &settings);
+    assert!(matches!(self_test(&off), Err(SelfTestError::RefusesOrdinary(_))));
+    let detecting = Settings { mode: Mode::DetectionOnly, ..settings };
+    let all = "SecAction \"id:1,phase:1,pass,setvar:tx.anomaly_score=+5\"\nSecComponentSignature \"OWASP_CRS/3.9\"";
+    assert!(matches!(self_test(&own(all, &detecting)), Err(SelfTestError::RefusesOrdinary(_))));
+    let none = all.replace("+5", "+1");
+    assert!(matches!(self_test(&own(&none, &detecting)), Err(SelfTestError::LetsThrough(_))));
 }

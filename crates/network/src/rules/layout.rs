@@ -123,8 +123,8 @@ fn rules_in<'a>(tree: &'a Tree, directory: &'a str, setup: Option<&'a str>) -> i
 
 /// The newest date of the list of changes: `## Version 4.25.0 - 2026-03-28`.
 fn stated_date(tree: &Tree) -> Option<Timestamp> {
-    let (_, changes) = tree.files().find(|(path, _)| name_of(path).starts_with("CHANGES"))?;
-    let text = String::from_utf8_lossy(&changes.bytes);
+    let (_, changes) = tree.changes()?;
+    let text = String::from_utf8_lossy(changes);
     let dates = text.lines().filter(|line| line.contains("ersion")).filter_map(|line| {
         let (_, after) = line.split_once(" - ")?;
         date(after.get(..10)?)

@@ -8,10 +8,16 @@
 //! take 10,000 to 99,999. The most common change is a rule of our own: write it into the file of its subject there, and
 //! the request that it is about into `tests/rules/`.
 
+mod archive;
 mod built_in;
+mod current;
+mod fetch;
+mod install;
 mod layout;
+mod self_test;
 mod setup;
 mod tree;
+mod verify;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,7 +27,12 @@ use letterkeep_model::Timestamp;
 use letterkeep_vault::Sha256;
 use letterkeep_waf::{EngineMode, Files, LoadError, Ruleset, Source, Transaction};
 
+pub use current::{Current, watch_token};
+pub use fetch::{FetchError, fetch, fetch_believing};
+pub use install::{InstallError, Installed, MAX_PACKAGE, Package, install, installed, rollback};
+pub use self_test::{SelfTest, SelfTestError, self_test};
 pub use setup::{Mode, Settings};
+pub use verify::{Verification, VerifyError};
 
 use layout::Parts;
 use setup::Family;
@@ -67,6 +78,8 @@ pub struct RuleSet {
     pub left_out: Vec<u32>,
     family: Family,
     inbound_threshold: u32,
+    paranoia_level: u8,
+    mode: Mode,
 }
 
 /// A set cannot be used.
@@ -88,9 +101,22 @@ pub enum RulesError {
 
 /// The set that a service uses: one that was installed below `data`, else Debian's package below `root` (`/`), else
 /// the rules of this program.
-pub fn find(data: &Path, root: &Path) -> Origin {
-    let _ = data;
-    if layout::is_debian(root) { Origin::Debian(root.to_owned()) } else { Origin::BuiltIn }
+///
+/// # Errors
+/// The pointer to the installed set cannot be read, or is damaged: then no other set is taken in its place.
+pub fn find(data: &Path, root: &Path) -> Result<Origin, RulesError> {
+    let current = Current::read(data).map_err(|error| RulesError::Read(current::directory(data), error))?;
+    Ok(current.origin(data, root))
+}
+
+impl Current {
+    fn origin(&self, data: &Path, root: &Path) -> Origin {
+        match &self.now {
+            Some(name) => Origin::Directory(current::directory(data).join(name)),
+            None if layout::is_debian(root) => Origin::Debian(root.to_owned()),
+            None => Origin::BuiltIn,
+        }
+    }
 }
 
 /// Reads and compiles a set. It is not tested yet.
@@ -139,6 +165,8 @@ fn compile(origin: Origin, parts: &Parts, settings: &Settings) -> Result<RuleSet
         left_out,
         family,
         inbound_threshold: settings.inbound_threshold,
+        paranoia_level: settings.paranoia_level,
+        mode: settings.mode,
     })
 }
 

@@ -95,6 +95,15 @@ impl Tree {
     pub(super) fn files(&self) -> impl Iterator<Item = (&str, &Kept)> {
         self.files.iter().map(|(path, file)| (path.as_str(), file))
     }
+
+    /// The list of changes, which tells the day of a release: name and content. The one that is nearest to the root.
+    pub(super) fn changes(&self) -> Option<(&str, &[u8])> {
+        let names = self.files().filter_map(|(path, file)| {
+            let name = path.rsplit('/').next().filter(|name| name.starts_with("CHANGES"))?;
+            Some((path.matches('/').count(), name, &file.bytes[..]))
+        });
+        names.min_by_key(|(depth, ..)| *depth).map(|(_, name, bytes)| (name, bytes))
+    }
 }
 
 fn too_large() -> RulesError {
