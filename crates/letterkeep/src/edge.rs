@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use letterkeep_model::Clock;
@@ -10,11 +11,15 @@ use letterkeep_network::rules::{self, Mode, Origin, RuleSet, Settings};
 use letterkeep_network::{
     EdgeSettings, Exclusion, Firewall, FirewallLimits, Pattern, Policy, ResponseHeaders, Route, Routes, to_rules,
 };
+use tokio::sync::watch;
 
 use crate::config::{Config, FirewallMode, FirewallSettings, RulesFrom};
 
 /// The file of decisions in the data directory.
 const DECISIONS: &str = "firewall.jsonl";
+
+/// How often somebody looks whether other rules were installed.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// What the edge holds requests to, on `routes`.
 pub(crate) fn settings(config: &Config, routes: Routes) -> EdgeSettings {
@@ -58,6 +63,46 @@ pub(crate) fn firewall(config: &Config, own: &[Exclusion], clock: Arc<dyn Clock>
     Ok(Some(firewall.with_context(|| format!("opening {}", file.display()))?))
 }
 
+/// Uses other rules as soon as they are installed, without a restart, until `stop` turns true. They are loaded and tried
+/// beside the ones in use; what does not pass changes nothing.
+pub(crate) async fn follow(firewall: Firewall, config: Config, own: Vec<Exclusion>, mut stop: watch::Receiver<bool>) {
+    if config.firewall.rules != RulesFrom::Found {
+        return;
+    }
+    let (config, own) = (Arc::new(config), Arc::new(own));
+    let mut known = rules::watch_token(&config.data);
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = tokio::time::sleep(LOOK) => {}
+        }
+        let seen = rules::watch_token(&config.data);
+        if seen == known {
+            continue;
+        }
+        known = seen;
+        let (config, own) = (config.clone(), own.clone());
+        let loading = tokio::task::spawn_blocking(move || {
+            let set = rules_of(&config.firewall, &config.data, &own)?;
+            rules::self_test(&set).context("trying the new rules")?;
+            anyhow::Ok(set)
+        });
+        match loading.await {
+            Ok(Ok(set)) => {
+                tracing::info!(
+                    set = set.name,
+                    version = set.version,
+                    rules = set.len(),
+                    "the firewall uses other rules"
+                );
+                firewall.swap(set);
+            }
+            Ok(Err(error)) => tracing::error!("new rules are not used, those before are kept: {error:#}"),
+            Err(error) => tracing::error!(%error, "loading new rules ended abnormally; those before are kept"),
+        }
+    }
+}
+
 fn rules_of(settings: &FirewallSettings, data: &Path, own: &[Exclusion]) -> anyhow::Result<RuleSet> {
     let exclusions: Vec<Exclusion> = own.iter().chain(&settings.exclusions).cloned().collect();
     let wanted = Settings {
@@ -68,7 +113,7 @@ fn rules_of(settings: &FirewallSettings, data: &Path, own: &[Exclusion]) -> anyh
         ..Settings::default()
     };
     let origin = match &settings.rules {
-        RulesFrom::Found => rules::find(data, Path::new("/")),
+        RulesFrom::Found => rules::find(data, Path::new("/"))?,
         RulesFrom::BuiltIn => Origin::BuiltIn,
         RulesFrom::Directory(path) => Origin::Directory(path.clone()),
     };

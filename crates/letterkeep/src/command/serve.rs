@@ -77,7 +77,11 @@ pub(crate) async fn serve(
 ) -> anyhow::Result<()> {
     let outbound = crate::house::outbound(&config)?;
     let router = crate::house::router(&house, &config, outbound.clone())?;
-    let firewall = edge::firewall(&config, &own_exclusions()?, house.clock.clone())?;
+    let exclusions = own_exclusions()?;
+    let firewall = edge::firewall(&config, &exclusions, house.clock.clone())?;
+    if let Some(firewall) = firewall.clone() {
+        tokio::spawn(edge::follow(firewall, config.clone(), exclusions, stop.clone()));
+    }
     let settings = EdgeSettings {
         session_cookie: Some(letterkeep_web::SESSION_COOKIE.to_owned()),
         ..edge::settings(&config, edge::own_routes(config.import_max_bytes)?)
