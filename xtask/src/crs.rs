@@ -24,6 +24,7 @@ use crate::tools;
 use blocking::LEVELS;
 use case::Generation;
 use oracle::Oracle;
+pub(crate) use fetch::go_cache;
 
 /// Fetches both generations and runs their tests. What cannot be fetched is skipped with a reason; where `CI` is true
 /// that is a failure.

@@ -1,4 +1,4 @@
-//! The firewall beside libmodsecurity: the same requests and rules, in the same run.
+//! The firewall beside libmodsecurity and Coraza: the same requests and rules, in the same run.
 
 use std::fs;
 use std::path::PathBuf;
@@ -20,6 +20,19 @@ const SECONDS: &str = "1.5";
 pub(super) struct Bench {
     rules: PathBuf,
     requests: PathBuf,
+}
+
+/// Another engine.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Engine {
+    ModSecurity,
+    Coraza,
+}
+
+/// What an engine said with the rules of each paranoia level, or why it is left out.
+struct Contest {
+    engine: Engine,
+    said: Result<(Peer, Peer)>,
 }
 
 /// What a peer said.
@@ -71,47 +84,78 @@ impl Bench {
         figures.sort_by_key(|(name, _)| {
             GOALS.iter().position(|(start, _)| name.starts_with(start)).unwrap_or(GOALS.len())
         });
-        let peers = self.peers();
-        if let Err(error) = &peers {
-            println!("\nlibmodsecurity is left out: {error:#}");
+        let contests = [Engine::ModSecurity, Engine::Coraza].map(|engine| self.contest(engine));
+        for Contest { engine, said } in &contests {
+            if let Err(error) = said {
+                println!("\n{} is left out: {error:#}", engine.name());
+            }
         }
-        let (first, second) = peers.ok().unzip();
+        let [first, other] = contests.each_ref().map(|contest| contest.said.as_ref().ok());
         println!(
-            "\nThe firewall, blocking, Core Rule Set, paranoia level 1; the peer by CPU time, ours by the wall's clock:\n"
+            "\nThe firewall, blocking, Core Rule Set, paranoia level 1; peers by CPU time, ours by the wall's clock:\n"
         );
-        println!("| request | ours | libmodsecurity | ratio | goal |\n|---|---:|---:|---:|---|");
+        println!(
+            "| request | ours | libmodsecurity | ratio | goal | Coraza | ratio |\n|---|---:|---:|---:|---|---:|---:|"
+        );
         for (name, nanoseconds) in figures {
-            println!("{}", row(name, nanoseconds, first.as_ref()));
+            println!("{}", row(name, nanoseconds, first.map(|(peer, _)| peer), other.map(|(peer, _)| peer)));
         }
-        for line in first.iter().flat_map(|peer| &peer.lines).filter(|line| line.decides_otherwise()) {
-            println!("\nlibmodsecurity blocked {} of {} requests: {}", line.blocked, line.requests, line.name);
+        for Contest { engine, said } in &contests {
+            let lines = said.iter().flat_map(|(peer, _)| &peer.lines);
+            for line in lines.filter(|line| line.decides_otherwise()) {
+                println!("\n{} blocked {} of {} requests: {}", engine.name(), line.blocked, line.requests, line.name);
+            }
         }
-        println!("\nResident memory of a process, paranoia level 2 (goal: 30 MB):\n\n| when | ours | libmodsecurity |");
-        println!("|---|---:|---:|");
+        println!("\nResident memory of a process, paranoia level 2 (goal: 30 MB):\n");
+        println!("| when | ours | libmodsecurity | Coraza |\n|---|---:|---:|---:|");
         let stages = self.memory()?;
         for (index, (when, kib)) in stages.iter().enumerate() {
-            // The peer tells only what it has in the end.
-            let peer = second.as_ref().filter(|_| index + 1 == stages.len()).map(|peer| megabytes(peer.memory_kib));
-            println!("| {when} | {} | {} |", megabytes(*kib), peer.unwrap_or_default());
+            // Peers tell only what they have in the end.
+            let is_last = index + 1 == stages.len();
+            let peer = |said: Option<&(Peer, Peer)>| {
+                said.filter(|_| is_last).map_or_else(String::new, |(_, peer)| megabytes(peer.memory_kib))
+            };
+            println!("| {when} | {} | {} | {} |", megabytes(*kib), peer(first), peer(other));
         }
         Ok(())
     }
 
     /// At the first paranoia level for its speed, at the second for its memory.
-    fn peers(&self) -> Result<(Peer, Peer)> {
-        if let Some(missing) = install::provide(&[install::Need::ModSecurity]).first() {
+    fn contest(&self, engine: Engine) -> Contest {
+        let said = self.build(engine).and_then(|program| {
+            let level = tools::root().join("bench/peers/level-2.conf");
+            let first = tools::quietly(Command::new(&program).arg(&self.requests).arg(SECONDS))?;
+            let second = tools::quietly(Command::new(&program).arg(&self.requests).arg("0.2").arg(level))?;
+            Ok((Peer::read(&first)?, Peer::read(&second)?))
+        });
+        Contest { engine, said }
+    }
+
+    fn build(&self, engine: Engine) -> Result<PathBuf> {
+        if let Some(missing) = install::provide(&[engine.need()]).first() {
             bail!("{}: {}", missing.name, missing.reason);
         }
-        let compiler = tools::find(&["cc", "gcc", "clang"]).context("there is no C compiler")?;
         let peers = tools::root().join("bench/peers");
-        let program = self.requests.with_file_name("modsecurity");
-        let mut compile = Command::new(compiler);
-        compile.args(["-std=c11", "-O2", "-o"]).arg(&program);
-        tools::quietly(compile.arg(peers.join("modsecurity/bench.c")).arg("-lmodsecurity"))?;
-        let first = tools::quietly(Command::new(&program).arg(&self.requests).arg(SECONDS))?;
-        let second = peers.join("level-2.conf");
-        let second = tools::quietly(Command::new(&program).arg(&self.requests).arg("0.2").arg(second))?;
-        Ok((Peer::read(&first)?, Peer::read(&second)?))
+        let mut build;
+        let program = match engine {
+            Engine::ModSecurity => {
+                let program = self.requests.with_file_name("modsecurity");
+                build = Command::new(tools::find(&["cc", "gcc", "clang"]).context("there is no C compiler")?);
+                build.args(["-std=c11", "-O2", "-o"]).arg(&program);
+                build.arg(peers.join("modsecurity/bench.c")).arg("-lmodsecurity");
+                program
+            }
+            Engine::Coraza => {
+                let program = self.requests.with_file_name("coraza");
+                build = Command::new(tools::find(&["go"]).context("Go is not installed")?);
+                build.current_dir(peers.join("coraza")).args(["build", "-mod=readonly", "-modcacherw", "-o"]);
+                build.arg(&program).arg(".");
+                build.env("GOMODCACHE", crs::go_cache()).env("GOTOOLCHAIN", "local").env("GOWORK", "off");
+                program
+            }
+        };
+        tools::quietly(&mut build)?;
+        Ok(program)
     }
 
     /// The memory of our own process, in KiB, and when.
@@ -127,6 +171,22 @@ impl Bench {
     }
 }
 
+impl Engine {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::ModSecurity => "libmodsecurity",
+            Self::Coraza => "Coraza",
+        }
+    }
+
+    const fn need(self) -> install::Need {
+        match self {
+            Self::ModSecurity => install::Need::ModSecurity,
+            Self::Coraza => install::Need::Go,
+        }
+    }
+}
+
 impl Line {
     /// The bench itself makes sure that we block every attack and nothing else.
     fn decides_otherwise(&self) -> bool {
@@ -135,7 +195,11 @@ impl Line {
 }
 
 impl Peer {
-    /// What `bench/peers/modsecurity/bench.c` prints.
+    fn nanoseconds(&self, name: &str) -> Option<f64> {
+        Some(self.lines.iter().find(|line| line.name == name)?.microseconds * 1e3)
+    }
+
+    /// What `bench/peers/modsecurity/bench.c` prints, and the others as it.
     fn read(text: &str) -> Result<Self> {
         let mut peer = Self::default();
         for line in text.lines() {
@@ -154,19 +218,21 @@ impl Peer {
     }
 }
 
-fn row(name: &str, nanoseconds: f64, peer: Option<&Peer>) -> String {
-    let peer = peer.and_then(|peer| peer.lines.iter().find(|line| line.name == name));
-    let peer = peer.map(|line| line.microseconds * 1e3);
+/// `first` is the peer that the goals are about.
+fn row(name: &str, nanoseconds: f64, first: Option<&Peer>, other: Option<&Peer>) -> String {
+    let time = |peer: Option<&Peer>| peer.and_then(|peer| peer.nanoseconds(name));
+    let ratio = |peer: Option<f64>| peer.map_or_else(String::new, |peer| format!("1/{:.1}", peer / nanoseconds));
+    let text = |peer: Option<f64>| peer.map_or_else(|| "not measured".to_owned(), duration);
+    let (first, other) = (time(first), time(other));
     let goal = GOALS.iter().find(|(start, _)| name.starts_with(start)).map(|(_, part)| *part);
-    let goal_text = match (goal, peer) {
+    let goal = match (goal, first) {
         (None, _) => String::new(),
         (Some(part), None) => format!("1/{part}"),
         (Some(part), Some(peer)) if nanoseconds * f64::from(part) <= peer => format!("1/{part} reached"),
         (Some(part), Some(_)) => format!("1/{part} missed"),
     };
-    let ratio = peer.map_or_else(String::new, |peer| format!("1/{:.1}", peer / nanoseconds));
-    let peer = peer.map_or_else(|| "not measured".to_owned(), duration);
-    format!("| {name} | {} | {peer} | {ratio} | {goal_text} |", duration(nanoseconds))
+    let ours = duration(nanoseconds);
+    format!("| {name} | {ours} | {} | {} | {goal} | {} | {} |", text(first), ratio(first), text(other), ratio(other))
 }
 
 fn megabytes(kib: u64) -> String {
@@ -193,14 +259,20 @@ mod tests {
         let peer = Peer::read(PRINTED).unwrap();
         let (name, attacks) = ("small GET, 1.0 KB", "attacks, 10");
         assert_eq!(
-            row(name, 150_025.0, Some(&peer)),
-            "| small GET, 1.0 KB | 150.03 µs | 3.00 ms | 1/20.0 | 1/20 reached |"
+            row(name, 150_025.0, Some(&peer), None),
+            "| small GET, 1.0 KB | 150.03 µs | 3.00 ms | 1/20.0 | 1/20 reached | not measured |  |"
         );
         assert_eq!(
-            row(name, 150_026.0, Some(&peer)),
-            "| small GET, 1.0 KB | 150.03 µs | 3.00 ms | 1/20.0 | 1/20 missed |"
+            row(name, 150_026.0, Some(&peer), Some(&peer)),
+            "| small GET, 1.0 KB | 150.03 µs | 3.00 ms | 1/20.0 | 1/20 missed | 3.00 ms | 1/20.0 |"
         );
-        assert_eq!(row(name, 1e6, None), "| small GET, 1.0 KB | 1.00 ms | not measured |  | 1/20 |");
-        assert_eq!(row(attacks, 1e4, Some(&peer)), "| attacks, 10 | 10.00 µs | 100.00 µs | 1/10.0 |  |");
+        assert_eq!(
+            row(name, 1e6, None, Some(&peer)),
+            "| small GET, 1.0 KB | 1.00 ms | not measured |  | 1/20 | 3.00 ms | 1/3.0 |"
+        );
+        assert_eq!(
+            row(attacks, 1e4, Some(&peer), None),
+            "| attacks, 10 | 10.00 µs | 100.00 µs | 1/10.0 |  | not measured |  |"
+        );
     }
 }

@@ -14,11 +14,16 @@ const MODULE: &str = "github.com/corazawaf/coraza-coreruleset/v4";
 const VERSION: &str = "v4.25.0";
 const PACKAGE: &str = "modsecurity-crs";
 
+/// Where Go keeps the modules that it fetches for us.
+pub(crate) fn go_cache() -> PathBuf {
+    tools::target().join("tools/go")
+}
+
 /// The directory with rules and tests; what is there already is not fetched again.
 pub(super) fn fetch(generation: Generation) -> Result<PathBuf> {
     let directory = match generation {
         Generation::Three => debian_source(&tools::target().join("crs/debian"))?,
-        Generation::Four => go_module(&tools::target().join("tools/go"))?,
+        Generation::Four => go_module(&go_cache())?,
     };
     ensure!(directory.join(generation.tests()).is_dir(), "{} has no tests", directory.display());
     Ok(directory)
