@@ -9,6 +9,7 @@ mod case;
 mod differences;
 mod engine;
 mod fetch;
+mod injections;
 mod oracle;
 mod request;
 mod response;
@@ -26,9 +27,12 @@ use case::Generation;
 use oracle::Oracle;
 pub(crate) use fetch::go_cache;
 
-/// Fetches both generations and runs their tests. What cannot be fetched is skipped with a reason; where `CI` is true
+/// How many values are made of each value of the tests, where nobody asks for more.
+pub(crate) const MUTANTS: usize = 3;
+
+/// Fetches both generations and runs their tests; of each value of them, `mutants` more are tried for injections. What cannot be fetched is skipped with a reason; where `CI` is true
 /// that is a failure.
-pub(crate) fn run() -> Result<()> {
+pub(crate) fn run(mutants: usize) -> Result<()> {
     let strict = std::env::var("CI").is_ok_and(|value| value == "true");
     let mut failed = Vec::new();
     let oracle = match Oracle::build(&tools::target().join("crs")) {
@@ -43,7 +47,7 @@ pub(crate) fn run() -> Result<()> {
     };
     for generation in [Generation::Four, Generation::Three] {
         match fetch::fetch(generation) {
-            Ok(directory) if run_generation(generation, &directory, oracle.as_ref())? => {}
+            Ok(directory) if run_generation(generation, &directory, oracle.as_ref(), mutants)? => {}
             Ok(_) => failed.push(format!("tests of generation {generation} fail")),
             Err(error) => {
                 println!("SKIPPED crs {generation}: {error:#}");
@@ -90,7 +94,7 @@ fn with_empty_lines(rules: &str) -> String {
     rules.replace("\nSec", "\n\nSec")
 }
 
-fn run_generation(generation: Generation, directory: &Path, oracle: Option<&Oracle>) -> Result<bool> {
+fn run_generation(generation: Generation, directory: &Path, oracle: Option<&Oracle>, mutants: usize) -> Result<bool> {
     let cases = yaml::read_directory(generation, &directory.join(generation.tests()))?;
     let (needing, cases): (Vec<_>, Vec<_>) = cases.into_iter().partition(|case| case.needs_server().is_some());
     println!("crs {generation}: {} tests, and {} that need a server", cases.len(), needing.len());
@@ -104,6 +108,11 @@ fn run_generation(generation: Generation, directory: &Path, oracle: Option<&Orac
     for (oracle, level) in oracle.iter().flat_map(|oracle| LEVELS.map(|level| (oracle, level))) {
         let comparison = blocking::run(generation, level, &cases, &rules, oracle)?;
         print!("crs {generation}, blocking at level {level}, beside libmodsecurity: {comparison}");
+        is_good &= comparison.is_good();
+    }
+    if let Some(oracle) = oracle {
+        let comparison = injections::run(&cases, mutants, oracle)?;
+        print!("crs {generation}, injections beside libinjection: {comparison}");
         is_good &= comparison.is_good();
     }
     Ok(is_good)

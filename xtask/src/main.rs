@@ -55,7 +55,11 @@ enum Verb {
         seconds: u32,
     },
     /// Run the tests of the OWASP Core Rule Set, of the current generation and of Debian's
-    Crs,
+    Crs {
+        /// How many values are made of each value of the tests, to compare with libinjection
+        #[arg(long, default_value_t = crs::MUTANTS)]
+        mutants: usize,
+    },
     /// Check licences, bans, sources and known vulnerabilities of all dependencies (needs cargo-deny)
     Deny,
     /// Write the example files of contacts anew
@@ -81,7 +85,7 @@ fn run(verb: &Verb) -> Result<ExitCode> {
         Verb::Vendor { check } => vendor::run(*check),
         Verb::Bench { filter } => bench::run(filter.as_deref()),
         Verb::Fuzz { target, seconds } => fuzz::run(target.as_deref(), *seconds),
-        Verb::Crs => crs::run().map(|()| ExitCode::SUCCESS),
+        Verb::Crs { mutants } => crs::run(*mutants).map(|()| ExitCode::SUCCESS),
         Verb::Deny => deny::run(),
         Verb::ExampleContacts => example_contacts::run(tools::root()),
         Verb::Postgres => postgres::foreground(),

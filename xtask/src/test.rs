@@ -99,7 +99,7 @@ pub(crate) fn run() -> ExitCode {
     if deny::is_there() {
         step(&mut steps, "deny", deny::offline_checks);
     }
-    step(&mut steps, "the OWASP Core Rule Set's own tests", crs::run);
+    step(&mut steps, "the OWASP Core Rule Set's own tests", || crs::run(crs::MUTANTS));
     step(&mut steps, "tests on SQLite and PostgreSQL, in the browser", || {
         let server = postgres::programs().map(|programs| postgres::Server::start(&programs)).transpose()?;
         let mut command = cargo(strict);

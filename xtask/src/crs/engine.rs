@@ -125,6 +125,12 @@ impl Firewall {
         transaction.finish().matches
     }
 
+    /// The values of `request` that rules match.
+    pub(super) fn values(&self, request: &Request) -> Vec<Vec<u8>> {
+        let findings = self.matches(request, true).into_iter().flat_map(|found| found.findings);
+        findings.map(|finding| finding.value).collect()
+    }
+
     /// What is decided of `request` and its answer.
     pub(super) fn decide(&self, request: &Request) -> Decision {
         let mut transaction = self.begin();

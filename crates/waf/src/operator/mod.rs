@@ -23,6 +23,7 @@ pub(crate) use requirement::{Gate, Requirement};
 use crate::byte_set::ByteSet;
 use networks::Networks;
 use rx::Rx;
+use std::borrow::Cow;
 use std::sync::{Mutex, PoisonError};
 use words::Words;
 
@@ -317,7 +318,8 @@ fn find_expanded(last: &Mutex<Option<(Vec<u8>, Rx)>>, value: &[u8], pattern: &[u
 }
 
 fn sql_injection(value: &[u8], captures: &mut Captures) -> bool {
-    let mut state = libinjectionrs::SqliState::new(value, libinjectionrs::SqliFlags::FLAG_NONE);
+    let value = with_upper_into(value);
+    let mut state = libinjectionrs::SqliState::new(&value, libinjectionrs::SqliFlags::FLAG_NONE);
     let found = state.detect();
     if found {
         let mut fingerprint = [0; 8];
@@ -327,6 +329,20 @@ fn sql_injection(value: &[u8], captures: &mut Captures) -> bool {
         captures.set_fingerprint(fingerprint);
     }
     found
+}
+
+/// libinjectionrs 0.1 knows `INTO OUTFILE` only in upper case, where libinjection ignores case. In everything else both
+/// do not care how the word is written.
+fn with_upper_into(value: &[u8]) -> Cow<'_, [u8]> {
+    let mut value = Cow::Borrowed(value);
+    let mut from = 0;
+    while let Some(at) = memchr::memchr2(b'i', b'I', &value[from..]).map(|at| from + at) {
+        from = at + 1;
+        if value.get(at..at + 4).is_some_and(|word| word != b"INTO" && word.eq_ignore_ascii_case(b"INTO")) {
+            value.to_mut()[at..at + 4].copy_from_slice(b"INTO");
+        }
+    }
+    value
 }
 
 /// As C reads numbers: white space, a sign, digits, and whatever follows; what is no number is zero.

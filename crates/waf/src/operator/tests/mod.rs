@@ -91,6 +91,8 @@ fn each_operator_matches_what_it_should_and_nothing_else() {
         ("validateUtf8Encoding", "", "a\u{e4}\u{1f600}".as_bytes(), None),
         ("detectSQLi", "", b"1' OR '1'='1", Some((0, 12))),
         ("detectSQLi", "", b"a friendly letter", None),
+        ("detectSQLi", "", b"a' iNTO dumpfile 'x", Some((0, 19))),
+        ("detectSQLi", "", b"a' into outfile 'x", Some((0, 18))),
         ("detectXSS", "", b"<script>alert(1)</script>", Some((0, 25))),
         ("detectXSS", "", b"a < b", None),
         ("unconditionalMatch", "", b"", Some((0, 0))),
