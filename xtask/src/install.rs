@@ -20,6 +20,10 @@ pub(crate) enum Need {
     /// libmodsecurity with its headers: another engine for the firewall's rules, to compare ours with. It runs in
     /// processes of its own.
     ModSecurity,
+    /// testssl.sh, which looks for weaknesses of TLS.
+    Testssl,
+    /// Pebble, Let's Encrypt's certificate authority for tests.
+    Pebble,
 }
 
 /// Something that is not there and could not be installed.
@@ -37,6 +41,8 @@ impl Need {
             Self::Dkimpy => "dkimpy",
             Self::Go => "Go",
             Self::ModSecurity => "libmodsecurity",
+            Self::Testssl => "testssl.sh",
+            Self::Pebble => "Pebble",
         }
     }
 
@@ -52,6 +58,8 @@ impl Need {
             Self::ModSecurity => ["/usr/include", "/usr/local/include"]
                 .iter()
                 .any(|directory| Path::new(directory).join("modsecurity/modsecurity.h").is_file()),
+            Self::Testssl => tools::find(&["testssl", "testssl.sh"]).is_some(),
+            Self::Pebble => tools::find(&["pebble"]).is_some(),
         }
     }
 
@@ -64,6 +72,8 @@ impl Need {
             Self::Dkimpy => &["python3", "python3-venv"],
             Self::Go => &["golang-go"],
             Self::ModSecurity => &["libmodsecurity-dev"],
+            Self::Testssl => &["testssl.sh", "openssl"],
+            Self::Pebble => &["pebble"],
         }
     }
 }

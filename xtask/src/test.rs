@@ -83,7 +83,15 @@ pub(crate) fn run() -> ExitCode {
     let mut tally = Tally::default();
 
     step(&mut steps, "what tests need beyond Rust", || {
-        missing = install::provide(&[Need::Postgres, Need::Browser, Need::Dkimpy, Need::ModSecurity]);
+        let needs = [
+            Need::Postgres,
+            Need::Browser,
+            Need::Dkimpy,
+            Need::ModSecurity,
+            Need::Testssl,
+            Need::Pebble,
+        ];
+        missing = install::provide(&needs);
         for absent in &missing {
             println!("missing: {}: {}", absent.name, absent.reason);
         }

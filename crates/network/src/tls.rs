@@ -161,6 +161,8 @@ impl Tls {
         if let Source::Acme(_) = self.0.source {
             config.alpn_protocols.push(acme::PROTOCOL.to_vec());
         }
+        // Strongest first, whatever a client prefers.
+        config.ignore_client_order = true;
         // Sessions are kept by the clients, under keys that change every few hours and are never stored.
         config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()?;
         config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});

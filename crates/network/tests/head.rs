@@ -73,8 +73,7 @@ fn hypers(wire: &[u8]) -> Vec<One> {
     let connection = hyper::server::conn::http1::Builder::new().half_close(true).serve_connection(io, service);
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let _ = runtime.block_on(connection);
-    let found = std::mem::take(&mut *found.lock().expect("no panic"));
-    found
+    Arc::into_inner(found).expect("the connection is gone").into_inner().expect("no panic")
 }
 
 /// Mostly sound pieces, some odd ones, now and then any bytes.
@@ -106,15 +105,17 @@ fn request() -> impl Strategy<Value = Vec<u8>> {
         Just((String::new(), String::new())),
         (0_usize..5).prop_map(|length| (format!("Content-Length: {length}\r\n"), "x".repeat(length))),
         prop::collection::vec(1_usize..20, 0..3).prop_map(|sizes| {
-            let chunks: String = sizes.iter().map(|size| format!("{size:x}\r\n{}\r\n", "y".repeat(*size))).collect();
-            ("Transfer-Encoding: chunked\r\n".to_owned(), chunks + "0\r\n\r\n")
+            let chunks: Vec<_> = sizes.iter().map(|size| format!("{size:x}\r\n{}\r\n", "y".repeat(*size))).collect();
+            ("Transfer-Encoding: chunked\r\n".to_owned(), chunks.concat() + "0\r\n\r\n")
         }),
     ];
     let noise = prop_oneof![8 => Just(None), 1 => (any::<prop::sample::Index>(), any::<u8>()).prop_map(Some)];
     (first, prop::collection::vec((field, end()), 0..4), end(), body, noise).prop_map(
         |(first, fields, end, (length, body), noise)| {
             let mut wire = [first.as_slice(), &end, b"Host: a\r\n"].concat();
-            fields.iter().for_each(|(field, end)| wire.extend([field.as_slice(), end].concat()));
+            for (field, end) in &fields {
+                wire.extend([field.as_slice(), end].concat());
+            }
             wire.extend(format!("{length}\r\n{body}").as_bytes());
             if let Some((at, byte)) = noise {
                 let at = at.index(wire.len());

@@ -46,7 +46,14 @@ async fn serve(source: TlsSource) -> (SocketAddr, Tls) {
     let (address, tls) = (listener.address().unwrap(), listener.tls());
     let service = tower::service_fn(|_: Request<Incoming>| async {
         let mut response = Response::new("hello".to_owned());
-        response.headers_mut().insert("strict-transport-security", "max-age=31536000".parse().unwrap());
+        // What the service behind the edge adds to every answer.
+        for (name, value) in [
+            ("strict-transport-security", "max-age=31536000; includeSubDomains"),
+            ("content-security-policy", "default-src 'self'"),
+            ("x-content-type-options", "nosniff"),
+        ] {
+            response.headers_mut().insert(name, value.parse().unwrap());
+        }
         Ok::<_, Infallible>(response)
     });
     tokio::spawn(listener.serve(service, std::future::pending()));
@@ -56,7 +63,9 @@ async fn serve(source: TlsSource) -> (SocketAddr, Tls) {
 /// The chain that a client sees who trusts these roots, and who says hello by this name.
 async fn shown(address: SocketAddr, name: &str, roots: &[CertificateDer<'static>]) -> std::io::Result<Vec<u8>> {
     let mut store = RootCertStore::empty();
-    roots.iter().for_each(|root| store.add(root.clone()).unwrap());
+    for root in roots {
+        store.add(root.clone()).unwrap();
+    }
     let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
@@ -72,7 +81,7 @@ async fn a_new_certificate_is_shown_without_a_restart_and_a_broken_one_is_not() 
     let directory = tempfile::tempdir().unwrap();
     let first = write_pair(directory.path(), "localhost");
     let (address, tls) = serve(files(directory.path(), Duration::from_millis(20))).await;
-    assert_eq!(shown(address, "localhost", &[first.clone()]).await.unwrap(), first.to_vec());
+    assert_eq!(shown(address, "localhost", std::slice::from_ref(&first)).await.unwrap(), first.to_vec());
     let details = tls.details().unwrap();
     assert_eq!(details.names, ["localhost", "127.0.0.1"]);
     assert!(details.not_before < SystemClock.now() && details.not_after > SystemClock.now());
@@ -81,14 +90,37 @@ async fn a_new_certificate_is_shown_without_a_restart_and_a_broken_one_is_not() 
     assert!(matches!(tls.reload(), Err(CertificateError::Unusable(_))));
     std::fs::write(directory.path().join("chain.pem"), "nothing").unwrap();
     assert!(matches!(tls.reload(), Err(CertificateError::Pem(..))));
-    assert_eq!(shown(address, "localhost", &[first.clone()]).await.unwrap(), first.to_vec());
+    assert_eq!(shown(address, "localhost", std::slice::from_ref(&first)).await.unwrap(), first.to_vec());
     // Sound again: found by looking, without anybody asking.
     let second = write_pair(directory.path(), "localhost");
     while tls.chain() != [second.clone()] {
         tokio::task::yield_now().await;
     }
-    assert_eq!(shown(address, "localhost", &[second.clone()]).await.unwrap(), second.to_vec());
+    assert_eq!(shown(address, "localhost", std::slice::from_ref(&second)).await.unwrap(), second.to_vec());
     assert!(shown(address, "localhost", &[first]).await.is_err(), "the old one is gone");
+}
+
+#[tokio::test]
+async fn sessions_are_resumed() {
+    let running = loopback::start(Limits::default()).await;
+    for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
+        let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_root_certificates(running.roots.clone())
+            .with_no_client_auth();
+        let connector = TlsConnector::from(Arc::new(config));
+        let mut kinds = Vec::new();
+        for _ in 0..2 {
+            let stream = TcpStream::connect(running.address).await.unwrap();
+            let mut stream = connector.connect("localhost".try_into().unwrap(), stream).await.unwrap();
+            let wire = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+            stream.write_all(wire).await.unwrap();
+            loopback::read_all(&mut stream).await;
+            kinds.push(stream.get_ref().1.handshake_kind().unwrap());
+        }
+        assert_eq!(kinds[1], rustls::HandshakeKind::Resumed, "{kinds:?}");
+    }
 }
 
 /// What the plain listener answers.
@@ -166,8 +198,8 @@ fn pebble(program: &Path, directory: &Path, tls_port: u16, http_port: u16) -> (P
 /// there, and nothing is ordered.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_authority_issues_a_certificate() {
-    let Some(program) = std::env::var_os("LETTERKEEP_TEST_PEBBLE").map(PathBuf::from) else {
-        loopback::skipped("acme", "the authority's program is not there (LETTERKEEP_TEST_PEBBLE)");
+    let Some(program) = loopback::program(&["pebble"]) else {
+        loopback::skipped("acme", "the test authority is not there (Debian package pebble)");
         return;
     };
     let (authority, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -199,7 +231,7 @@ async fn an_authority_issues_a_certificate() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), issued).await.expect("a certificate in time");
+    tokio::time::timeout(Duration::from_mins(1), issued).await.expect("a certificate in time");
     let chain = tls.chain();
     assert_ne!(chain, passing);
     assert_eq!(tls.details().unwrap().names, ["localhost"]);

@@ -150,3 +150,10 @@ pub(crate) fn skipped(subject: &str, reason: &str) {
     use std::io::Write as _;
     let _ = writeln!(std::io::stderr(), "SKIPPED {subject}: {reason}");
 }
+
+/// The first program of these names on the search path.
+pub(crate) fn program(names: &[&str]) -> Option<std::path::PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    let found = std::env::split_paths(&path).flat_map(|place| names.iter().map(move |name| place.join(name)));
+    { found }.find(|program| program.is_file())
+}

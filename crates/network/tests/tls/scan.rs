@@ -9,26 +9,41 @@ use letterkeep_network::TlsSource;
 use super::{Process, free_port, loopback, serve};
 
 /// Findings that a private authority on loopback cannot avoid, with the reason. Each must be found, or it goes.
-const INHERENT: [(&str, &str); 0] = [];
+const INHERENT: [(&str, &str); 2] = [
+    ("DNS_CAArecord", "localhost is not in the DNS, where the owner of a name says which authorities may issue for it"),
+    ("cert_revocation", "the test's own authority publishes no revocations"),
+];
+
+/// What testssl.sh says about itself: it runs on Debian's OpenSSL, without GOST; and its way to ask for a ticket leaves
+/// before TLS 1.3 sends one (a test beside this one resumes sessions).
+const ABOUT_ITSELF: [&str; 2] = ["engine_problem", "sessionresumption_ticket"];
+
+/// Protocols, kinds of ciphers, forward secrecy, preferences, certificate, headers, and every known attack. Not the
+/// simulation of clients and not every cipher by name, which take a minute each and judge nothing. In parts that run
+/// side by side: mostly testssl.sh waits.
+const ALL: [&[&str]; 4] = [
+    &["--protocols", "--std", "--fs"],
+    &["--server-preference", "--server-defaults", "--headers"],
+    &["--heartbleed", "--ccs", "--ticketbleed", "--robot", "--renegotiation", "--crime", "--breach", "--poodle"],
+    &["--tls-fallback", "--sweet32", "--freak", "--drown", "--logjam", "--beast", "--lucky13", "--rc4"],
+];
 
 /// What testssl.sh calls it and how bad it is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Finding {
     id: String,
     severity: String,
-    finding: String,
+    text: String,
 }
 
 /// Scans `localhost:port`; gives everything that is LOW or worse, and how many checks were made.
-fn scan(program: &Path, directory: &Path, port: u16) -> (Vec<Finding>, usize) {
-    let report = directory.join(format!("{port}.json"));
+fn scan(program: &Path, directory: &Path, port: u16, sections: &'static [&str]) -> (Vec<Finding>, usize) {
+    let report = directory.join(format!("{port}{}.json", sections[0]));
     let status = Command::new(program)
         .args(["--quiet", "--warnings", "batch", "--color", "0", "--ip", "127.0.0.1", "--add-ca"])
         .arg(directory.join("ca.pem"))
-        // Not the simulation of clients and not every cipher by name (a minute each): protocols, categories of
-        // ciphers, forward secrecy, the server's preferences and certificate, headers, and all known attacks.
-        .args(["--protocols", "--std", "--fs", "--server-preference", "--server-defaults", "--headers"])
-        .args(["--vulnerable", "--jsonfile"])
+        .args(sections)
+        .arg("--jsonfile")
         .arg(&report)
         .arg(format!("localhost:{port}"))
         .stdin(Stdio::null())
@@ -38,11 +53,12 @@ fn scan(program: &Path, directory: &Path, port: u16) -> (Vec<Finding>, usize) {
     let all: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
     let field = |value: &serde_json::Value, name: &str| value[name].as_str().unwrap_or_default().to_owned();
     let bad = all.iter().filter(|value| !matches!(field(value, "severity").as_str(), "OK" | "INFO" | "DEBUG"));
+    let bad = bad.filter(|value| !ABOUT_ITSELF.iter().any(|id| value["id"] == *id));
     let mut bad: Vec<Finding> = bad
         .map(|value| Finding {
             id: field(value, "id"),
             severity: field(value, "severity"),
-            finding: field(value, "finding"),
+            text: field(value, "finding"),
         })
         .collect();
     bad.sort();
@@ -73,14 +89,6 @@ fn write_chain(directory: &Path) {
     std::fs::write(directory.join("key.pem"), key.serialize_pem()).unwrap();
 }
 
-fn testssl() -> Option<std::path::PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    let names = ["testssl", "testssl.sh"];
-    std::env::split_paths(&path)
-        .flat_map(|directory| names.map(|name| directory.join(name)))
-        .find(|program| program.is_file())
-}
-
 /// The day that is so many days from now.
 fn time_in_days() -> impl Fn(i64) -> time::OffsetDateTime {
     use letterkeep_model::{Clock as _, SystemClock, Timestamp};
@@ -90,7 +98,7 @@ fn time_in_days() -> impl Fn(i64) -> time::OffsetDateTime {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn testssl_finds_no_weakness_here_and_does_elsewhere() {
-    let Some(program) = testssl() else {
+    let Some(program) = loopback::program(&["testssl", "testssl.sh"]) else {
         loopback::skipped("testssl", "testssl.sh is not there (Debian package testssl.sh)");
         return;
     };
@@ -116,17 +124,23 @@ async fn testssl_finds_no_weakness_here_and_does_elsewhere() {
         .spawn()
         .map(Process)
         .unwrap();
-    let scan = |port: u16| {
+    let scan = |port: u16, sections| {
         let (program, directory) = (program.clone(), directory.path().to_owned());
-        tokio::task::spawn_blocking(move || scan(&program, &directory, port))
+        tokio::task::spawn_blocking(move || scan(&program, &directory, port, sections))
     };
-    let (ours, theirs) = tokio::join!(scan(address.port()), scan(port));
+    let parts = ALL.map(|sections| scan(address.port(), sections));
+    let (theirs, _) = scan(port, &["--std", "--headers"]).await.unwrap();
     drop(control);
-    let ((ours, checks), (theirs, _)) = (ours.unwrap(), theirs.unwrap());
-    assert!(checks > 50, "{checks} checks");
+    let (mut ours, mut checks) = (Vec::new(), 0);
+    for part in parts {
+        let (found, count) = part.await.unwrap();
+        ours.extend(found);
+        checks += count;
+    }
+    assert!(checks > 80, "{checks} checks");
     let (inherent, found): (Vec<_>, Vec<_>) =
         ours.into_iter().partition(|finding| INHERENT.iter().any(|(id, _)| *id == finding.id));
-    assert_eq!(found, [], "weaknesses");
+    assert_eq!(found, [], "weaknesses among {checks} checks");
     for (id, reason) in INHERENT {
         assert!(inherent.iter().any(|finding| finding.id == id), "{id} is not found any more ({reason}): take it off");
     }
