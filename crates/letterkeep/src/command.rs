@@ -8,6 +8,7 @@ pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod jobs;
 pub(crate) mod keys;
+pub(crate) mod rules;
 pub(crate) mod serve;
 
 use anyhow::{Context as _, bail};

@@ -79,6 +79,8 @@ enum Command {
     Doctor,
     /// Replace keys while the service runs; change the passphrase of the root key.
     Keys(command::keys::Args),
+    /// Show, install and try the rules of the firewall.
+    Rules(command::rules::Args),
 }
 
 fn listen(text: &str) -> Result<SocketAddr, String> {
@@ -128,6 +130,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Campaign(args) => Box::pin(command::campaign::run(&config, args)).await,
             Command::Jobs(args) => command::jobs::run(&config, args).await,
             Command::Keys(args) => command::keys::run(&config, args).await,
+            Command::Rules(args) => command::rules::run(&config, args).await,
         }
     })
 }
