@@ -65,6 +65,11 @@ pub(crate) const ALL: &[Put<'_>] = &[
     Form("text", "set the date; type your name; sort the list; more or less; head to the shop; echo of the past"),
     Form("text", "Order by 5 pm & get 10 % off. Group by age; having fun!"),
     Form("text", "Tom && Jerry || Donald"),
+    Form("text", "Paused while it runs: the batch that is under way is dropped whole, or kept whole."),
+    Form("text", "A word that must be typed; the field is called `confirm`."),
+    Form("text", "Three at the same time; more wait."),
+    Form("text", "Dog toys; cat food; bird cages & fish tanks"),
+    Form("text", "Write \"yes\" or \"no\" and the like; 'maybe' or as you like."),
     // Markdown, templates, code of the ordinary kind.
     Form(
         "text",

@@ -54,3 +54,20 @@ fn what_is_not_http_is_answered_with_400() {
         assert_eq!(stopped.map(|stopped| stopped.status), Some(400), "{request:?}");
     }
 }
+
+#[test]
+fn the_texts_of_our_own_pages_pass_as_what_people_write() {
+    let set = base();
+    let locales = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../web/locales");
+    let mut texts = Vec::new();
+    for language in std::fs::read_dir(locales).unwrap() {
+        for file in std::fs::read_dir(language.unwrap().path()).unwrap() {
+            texts.push(std::fs::read_to_string(file.unwrap().path()).unwrap());
+        }
+    }
+    let lines: Vec<&str> = texts.iter().flat_map(|text| text.lines()).collect();
+    assert!(lines.len() > 1_000, "{}", lines.len());
+    let requests: Vec<Put<'_>> = lines.iter().map(|line| Put::Form("text", line)).collect();
+    let wrong = surprises(&set, &requests, false);
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), requests.len(), wrong.join("\n"));
+}
