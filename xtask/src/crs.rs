@@ -2,11 +2,12 @@
 //!
 //! Rules and tests are fetched into `target/` as they were published; nothing of them is in this repository. A request
 //! is built as the rule set's own runner builds it, and answered as its own test server answers. In blocking mode every
-//! decision is compared with libmodsecurity's.
+//! decision is compared with libmodsecurity's. Then all goes once more through the running edge.
 
 mod blocking;
 mod case;
 mod differences;
+mod edge;
 mod engine;
 mod fetch;
 mod injections;
@@ -18,12 +19,13 @@ mod yaml;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::tools;
 use blocking::LEVELS;
-use case::Generation;
+use case::{Case, Generation};
 use oracle::Oracle;
 pub(crate) use fetch::go_cache;
 
@@ -96,15 +98,16 @@ fn with_empty_lines(rules: &str) -> String {
 
 fn run_generation(generation: Generation, directory: &Path, oracle: Option<&Oracle>, mutants: usize) -> Result<bool> {
     let cases = yaml::read_directory(generation, &directory.join(generation.tests()))?;
+    let rules = directory.join(generation.rules());
+    let is_good_at_edge = run_through_edge(generation, &rules, &cases)?;
     let (needing, cases): (Vec<_>, Vec<_>) = cases.into_iter().partition(|case| case.needs_server().is_some());
     println!("crs {generation}: {} tests, and {} that need a server", cases.len(), needing.len());
-    let rules = directory.join(generation.rules());
     let engine = engine::load(generation, &rules)?;
     let report = run::all(&cases, &engine);
     print!("{report}");
     let list = tools::target().join(format!("crs/failures-{generation}.txt"));
     report.write_failures(&list)?;
-    let mut is_good = report.is_good();
+    let mut is_good = report.is_good() && is_good_at_edge;
     for (oracle, level) in oracle.iter().flat_map(|oracle| LEVELS.map(|level| (oracle, level))) {
         let comparison = blocking::run(generation, level, &cases, &rules, oracle)?;
         print!("crs {generation}, blocking at level {level}, beside libmodsecurity: {comparison}");
@@ -116,6 +119,16 @@ fn run_generation(generation: Generation, directory: &Path, oracle: Option<&Orac
         is_good &= comparison.is_good();
     }
     Ok(is_good)
+}
+
+fn run_through_edge(generation: Generation, rules: &Path, cases: &[Case]) -> Result<bool> {
+    let set = rules.parent().context("the rules stand in no directory")?;
+    let began = Instant::now();
+    let report = edge::run(generation, set, cases)?;
+    println!("crs {generation}, through the edge in {:.0} s:", began.elapsed().as_secs_f64());
+    print!("{report}");
+    report.write(&tools::target().join("crs"), generation)?;
+    Ok(report.is_good())
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use http_body_util::combinators::UnsyncBoxBody;
@@ -229,6 +229,10 @@ impl Shared {
     ) -> Result<Passed, (StatusCode, Option<Inspection>)> {
         let (parts, incoming) = request.into_parts();
         if parts.version == http::Version::HTTP_2 && crate::http2::check_http2(&parts).is_err() {
+            return Err((StatusCode::BAD_REQUEST, None));
+        }
+        // Two types of one body (RFC 9110 §5.3 allows one): rules might read it as the one, the service as the other.
+        if parts.headers.get_all(CONTENT_TYPE).iter().nth(1).is_some() {
             return Err((StatusCode::BAD_REQUEST, None));
         }
         let firewall = self.firewall.as_ref().filter(|_| policy.inspects);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use letterkeep_model::{Clock, Timestamp};
@@ -39,6 +39,14 @@ struct Inner {
     clock: Arc<dyn Clock>,
     decisions: Decisions,
     candidates: Mutex<HashMap<CandidateKey, Tally>>,
+    observer: OnceLock<Arc<dyn Observer>>,
+}
+
+/// Whoever wants to know all that was found, also where nothing of it counts. A [`Decision`] leaves out what may be
+/// personal; a record holds bytes of the request.
+pub trait Observer: Send + Sync {
+    /// Of the request with this id.
+    fn observe(&self, id: &str, record: &Record);
 }
 
 /// The rule set in use.
@@ -104,7 +112,13 @@ impl Firewall {
         let current = RwLock::new(Arc::new(Loaded { set, since: clock.now() }));
         let collections = Arc::new(Collections::new(COLLECTIONS));
         let (decisions, candidates) = (Decisions::open(file)?, Mutex::default());
-        Ok(Self(Arc::new(Inner { current, limits, collections, clock, decisions, candidates })))
+        let observer = OnceLock::new();
+        Ok(Self(Arc::new(Inner { current, limits, collections, clock, decisions, candidates, observer })))
+    }
+
+    /// Hands every record to `observer`. The first one stays.
+    pub fn observe(&self, observer: Arc<dyn Observer>) {
+        let _ = self.0.observer.set(observer);
     }
 
     /// The rule set in use.
@@ -164,6 +178,9 @@ impl Firewall {
 
     /// Keeps what was decided.
     pub(crate) fn record(&self, record: &Record, request: &Request<'_>, cpu_us: u64) {
+        if let Some(observer) = self.0.observer.get() {
+            observer.observe(request.id, record);
+        }
         let loaded = self.loaded();
         let rules = format!("{} {}", loaded.set.name, loaded.set.version);
         let subject = Subject {

@@ -54,7 +54,7 @@ pub use certificate::{Certificate, CertificateDetails, CertificateError};
 pub use decision::{Decision, Matched, Outcome, Place, RuleCount};
 pub use edge::{AnswerBody, ClientAddress, Edge, EdgeSettings, ForAccount, RequestId, ResponseHeaders};
 pub use exclusion::{Exclusion, ExclusionError, Field, Rules, to_rules};
-pub use firewall::{CLIENTS, Candidate, Firewall, FirewallLimits, Loaded};
+pub use firewall::{CLIENTS, Candidate, Firewall, FirewallLimits, Loaded, Observer};
 pub use head::{Head, HeadLimits, Length, RawHead, Refusal, Requests, Step};
 pub use http2::check_http2;
 pub use listener::{Limits, ListenError, Listener, Peer};

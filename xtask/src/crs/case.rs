@@ -134,10 +134,21 @@ impl Case {
 impl Expected {
     /// Whether no rule is expected: nothing is said of the log, or that a refused request reaches none.
     fn is_for_server(&self) -> bool {
-        let asks_for_rules = !self.ids.is_empty() || self.matching.is_some();
-        let is_refused = self.error || !self.status.is_empty() && self.status.iter().all(|status| *status >= 400);
         let asks_for_none = !self.absent.is_empty() || self.not_matching.is_some();
-        !asks_for_rules && (is_refused || !asks_for_none)
+        !self.asks_for_rules() && (self.asks_for_refusal() || !asks_for_none)
+    }
+
+    fn asks_for_rules(&self) -> bool {
+        !self.ids.is_empty() || self.matching.is_some()
+    }
+
+    fn asks_for_refusal(&self) -> bool {
+        self.error || !self.status.is_empty() && self.status.iter().all(|status| *status >= 400)
+    }
+
+    /// Whether nobody, neither a rule nor a server, shall take offence.
+    pub(super) fn is_harmless(&self) -> bool {
+        !self.asks_for_rules() && !self.asks_for_refusal()
     }
 
     /// What is wrong with `log`; empty if nothing is.
@@ -187,5 +198,9 @@ mod tests {
         assert!(needs(&Expected { status: vec![403, 400], absent: vec![1], ..Expected::default() }));
         assert!(!needs(&Expected { status: vec![200], absent: vec![1], ..Expected::default() }));
         assert!(!needs(&Expected { status: vec![400], ids: vec![1], ..Expected::default() }));
+        let harmless = Expected { status: vec![200], absent: vec![1], ..Expected::default() };
+        assert!(harmless.is_harmless());
+        assert!(!Expected { status: vec![400, 501], ..harmless }.is_harmless());
+        assert!(!Expected { ids: vec![1], ..Expected::default() }.is_harmless());
     }
 }

@@ -17,6 +17,8 @@ pub(super) struct Request {
     pub(super) headers: Vec<(Vec<u8>, Vec<u8>)>,
     /// Without the framing of chunks.
     pub(super) body: Vec<u8>,
+    /// All of it as it goes over the wire.
+    pub(super) wire: Vec<u8>,
     pub(super) response: Response,
 }
 
@@ -63,8 +65,10 @@ impl Draft {
             }
         }
         let lines: String =
-            self.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect::<Vec<_>>().concat();
+            self.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect::<Vec<_>>().concat();
+        let head = format!("{} {} {}\r\n{lines}\r\n", self.method, self.uri, self.version);
         Request {
+            wire: [head.as_bytes(), &self.data].concat(),
             method: self.method.into_bytes(),
             uri: self.uri.into_bytes(),
             version: self.version.into_bytes(),
@@ -85,7 +89,7 @@ impl Draft {
 impl Request {
     /// A request as it goes over the wire.
     pub(super) fn from_wire(wire: &[u8]) -> Self {
-        let mut request = Self::default();
+        let mut request = Self { wire: wire.to_vec(), ..Self::default() };
         let (line, mut rest) = split_line(wire);
         let mut words = line.splitn(3, |byte| *byte == b' ');
         let mut word = || words.next().unwrap_or_default().to_vec();
@@ -236,6 +240,8 @@ mod tests {
         assert_eq!(request.body, b"a=%3Cb%3E&c+d=e%3Df&g");
         let expected = ["Host: localhost", &format!("Content-Type: {FORM}"), "Connection: close", "Content-Length: 21"];
         assert_eq!(headers(&request), expected);
+        let wire = format!("POST /post HTTP/1.1\r\n{}\r\n\r\na=%3Cb%3E&c+d=e%3Df&g", expected.join("\r\n"));
+        assert_eq!(String::from_utf8(request.wire).unwrap(), wire);
         assert_eq!(headers(&draft("GET", &[], "")), ["Connection: close"]);
         assert_eq!(headers(&draft("PUT", &[], "")), ["Connection: close", "Content-Length: 0"]);
         assert_eq!(headers(&draft("GET", &[("connection", "x")], "")), ["connection: x"]);
