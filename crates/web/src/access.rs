@@ -150,7 +150,7 @@ async fn guard(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) 
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     if !reads
         && !matches!(gate.access, Access::FromAnywhere(_))
-        && !crate::protect::same_origin(request.headers(), &gate.house.settings)
+        && !crate::protect::same_origin(request.headers(), &gate.house.settings.public_url)
     {
         return Problem::ForeignForm.into_response();
     }

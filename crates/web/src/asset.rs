@@ -102,7 +102,7 @@ pub(crate) fn routes() -> Routes {
 }
 
 /// Answers `/assets/{digest}/{name}`. An address of another version is answered too, but not kept.
-async fn serve(Path((digest, name)): Path<(String, String)>, headers: HeaderMap) -> Response {
+pub(crate) async fn serve(Path((digest, name)): Path<(String, String)>, headers: HeaderMap) -> Response {
     let Some(asset) = ASSETS.iter().find(|asset| asset.name == name) else {
         return StatusCode::NOT_FOUND.into_response();
     };
@@ -128,7 +128,7 @@ async fn serve(Path((digest, name)): Path<(String, String)>, headers: HeaderMap)
 }
 
 /// The icon that browsers ask for without being told.
-async fn favicon() -> Response {
+pub(crate) async fn favicon() -> Response {
     serve(Path((String::new(), "mark.svg".to_owned())), HeaderMap::new()).await
 }
 

@@ -52,6 +52,15 @@ impl Scheme {
     }
 }
 
+/// What a page stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shell {
+    /// The service: its users and the public.
+    Service,
+    /// The pages of whoever operates the installation.
+    Operator,
+}
+
 /// Who reads, if that is known.
 #[derive(Debug, Clone)]
 pub struct Person {
@@ -66,6 +75,8 @@ pub struct Person {
 /// What a page knows about its reader.
 #[derive(Debug, Clone)]
 pub struct Frame {
+    /// What the page stands in.
+    pub shell: Shell,
     /// The language of the page.
     pub locale: Locale,
     /// The colour scheme.
@@ -97,8 +108,15 @@ impl Speaks for Frame {
 impl Frame {
     /// What the headers of a request say.
     pub(crate) fn from_headers(headers: &HeaderMap, path: &str, house: &House) -> Self {
+        let sign_up_open = house.settings.sign_up_open;
+        Self { sign_up_open, ..Self::of(Shell::Service, headers, path, house.clock.now()) }
+    }
+
+    /// The same for a page in `shell` that is asked for at `now`; nobody can sign up.
+    pub(crate) fn of(shell: Shell, headers: &HeaderMap, path: &str, now: Timestamp) -> Self {
         let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
         Self {
+            shell,
             locale: cookie(headers, LOCALE)
                 .and_then(|tag| tag.parse().ok())
                 .unwrap_or_else(|| accepted.map_or(Locale::En, Locale::from_accept_language)),
@@ -107,8 +125,8 @@ impl Frame {
             path: path.to_owned(),
             csrf: String::new(),
             person: None,
-            now: house.clock.now(),
-            sign_up_open: house.settings.sign_up_open,
+            now,
+            sign_up_open: false,
             fragment: headers.contains_key("hx-request"),
             cookies: Vec::new(),
         }

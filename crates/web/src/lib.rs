@@ -22,6 +22,8 @@
 //!    `error_summary` on top, `field(&visit, &form, &Input::text("name", &t!(…)))` for each field. Nothing typed is lost.
 //! 5. Everything else that goes wrong is a [`Problem`] by `?`.
 //!
+//! The pages of whoever operates the installation, who is no user of the service, stand apart in [`ops`].
+//!
 //! Parts stand in [`component`]; figures and times are written by [`format`](mod@format). A fragment for htmx is plain
 //! [`maud::Markup`]; `visit.frame.fragment` says whether htmx asks.
 
@@ -31,6 +33,7 @@ pub mod component;
 pub mod format;
 pub mod frame;
 mod house;
+pub mod ops;
 pub mod page;
 pub mod problem;
 pub mod protect;
@@ -45,7 +48,7 @@ use http::{StatusCode, header};
 use tower_http::compression::CompressionLayer;
 
 pub use access::{Access, Declared};
-pub use frame::{Frame, Person, SESSION as SESSION_COOKIE, Scheme};
+pub use frame::{Frame, Person, SESSION as SESSION_COOKIE, Scheme, Shell};
 pub use house::{House, Settings};
 pub use page::{Page, Section};
 pub use problem::Problem;

@@ -5,7 +5,7 @@ use http::{HeaderValue, StatusCode, header};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::asset;
-use crate::frame::{Frame, add_cookies};
+use crate::frame::{Frame, Shell, add_cookies};
 use crate::text::t;
 
 mod audience;
@@ -138,7 +138,8 @@ impl Page {
         self
     }
 
-    /// A public page that is read by somebody who has logged in: the bar leads back instead of to the log-in.
+    /// A public page that is read by somebody who has logged in: the bar leads back instead of to the log-in. An
+    /// operator's page: the bar has the way out.
     pub fn known(mut self, known: bool) -> Self {
         self.known = known;
         self
@@ -202,7 +203,8 @@ impl Page {
                         (nav::bottom_bar(frame, self.section))
                     } @else {
                         div class="public" {
-                            @if !self.alone { (nav::public_bar(frame, self.known)) }
+                            @if frame.shell == Shell::Operator { (nav::operator_bar(frame, self.known)) }
+                            @else if !self.alone { (nav::public_bar(frame, self.known)) }
                             (main)
                             // Recipients of a campaign are no users: this service's help is not for them.
                             @if !self.alone { (nav::footer(frame)) }

@@ -14,7 +14,7 @@ use http::{HeaderValue, StatusCode, header};
 use maud::{Markup, html};
 
 use crate::component::{Tone, notice};
-use crate::frame::Frame;
+use crate::frame::{Frame, Shell};
 use crate::house::House;
 use crate::page::Page;
 use crate::text::{say, t};
@@ -46,6 +46,9 @@ pub enum Problem {
     /// The state has changed since the page was shown.
     #[error("the state has changed since the page was shown")]
     Changed,
+    /// The request names a host that this service does not have.
+    #[error("the request is for another host")]
+    Misdirected,
     /// It took too long, or the service is at its limit.
     #[error("the service is busy")]
     Busy,
@@ -86,6 +89,7 @@ impl Problem {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Changed | Self::Store(letterkeep_store::Error::Conflict(_)) => StatusCode::CONFLICT,
+            Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             _ if self.database().is_some_and(letterkeep_store::Error::is_transient) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Store(letterkeep_store::Error::Full) => StatusCode::INSUFFICIENT_STORAGE,
@@ -160,6 +164,11 @@ impl IntoResponse for Problem {
 pub(crate) async fn dress(State(house): State<House>, request: Request, next: Next) -> Response {
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
     let frame = Frame::from_headers(request.headers(), &path, &house);
+    dress_in(frame, request, next).await
+}
+
+/// The same in the frame that the page would stand in, unless the answer brings a better one.
+pub(crate) async fn dress_in(frame: Frame, request: Request, next: Next) -> Response {
     let reads = matches!(*request.method(), http::Method::GET | http::Method::HEAD);
     let mut response = next.run(request).await;
     let status = response.status();
@@ -171,6 +180,9 @@ pub(crate) async fn dress(State(house): State<House>, request: Request, next: Ne
     }
     let frame = response.extensions_mut().remove::<Frame>().unwrap_or(frame);
     if status == StatusCode::UNAUTHORIZED {
+        if frame.shell == Shell::Operator {
+            return crate::ops::locked(&frame).into_response();
+        }
         return to_log_in(&frame, reads);
     }
     let kind = response.extensions().get::<Kind>().copied();
@@ -220,7 +232,11 @@ fn page(frame: &Frame, status: StatusCode, kind: Option<Kind>, reads: bool) -> R
         return (status, notice(Tone::Bad, &title, &body)).into_response();
     }
     let again = matches!(status.as_u16(), 408 | 500 | 503 | 504);
-    let home = if frame.person.is_some() { "/dashboard" } else { "/" };
+    let home = match (frame.shell, &frame.person) {
+        (Shell::Operator, _) => crate::ops::HOME,
+        (Shell::Service, Some(_)) => "/dashboard",
+        (Shell::Service, None) => "/",
+    };
     Page::new(frame, &title)
         .lead(&part("text"))
         .status(status)

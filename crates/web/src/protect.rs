@@ -5,7 +5,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use crate::house::{House, Settings};
+use crate::house::House;
 
 /// Nothing but our own files; no inline script or style; no framing by others.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
@@ -31,7 +31,16 @@ const FIXED: [(HeaderName, &str); 6] = [
 /// Adds the headers to every answer. A handler may have set a policy of its own (the message frame); it stays.
 pub(crate) async fn headers(State(house): State<House>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    let headers = response.headers_mut();
+    if !house.settings.is_local() {
+        let promise = HeaderValue::from_static("max-age=63072000; includeSubDomains");
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, promise);
+    }
+    protect(response.headers_mut());
+    response
+}
+
+/// What every answer of ours carries, whoever reads it.
+pub(crate) fn protect(headers: &mut HeaderMap) {
     if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
         headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
         headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
@@ -41,14 +50,9 @@ pub(crate) async fn headers(State(house): State<House>, request: Request, next: 
             headers.insert(name, HeaderValue::from_static(value));
         }
     }
-    if !house.settings.is_local() {
-        let promise = HeaderValue::from_static("max-age=63072000; includeSubDomains");
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, promise);
-    }
     if !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
-    response
 }
 
 /// Nothing of a handler's answer is kept, unless the handler says otherwise.
@@ -57,12 +61,12 @@ pub(crate) fn keep_private(response: &mut Response) {
 }
 
 /// Whether a request that may change something comes from a page of ours: by `Sec-Fetch-Site` where the browser sends
-/// it, else by `Origin`. A request that says neither is refused; browsers say at least one with every form.
-pub(crate) fn same_origin(headers: &HeaderMap, settings: &Settings) -> bool {
+/// it, else by `Origin`, which must be `own`. A request that says neither is refused; browsers say at least one with every form.
+pub(crate) fn same_origin(headers: &HeaderMap, own: &str) -> bool {
     if let Some(site) = headers.get("sec-fetch-site") {
         return matches!(site.as_bytes(), b"same-origin" | b"none");
     }
-    headers.get(header::ORIGIN).is_some_and(|origin| origin.as_bytes() == settings.public_url.as_bytes())
+    headers.get(header::ORIGIN).is_some_and(|origin| origin.as_bytes() == own.as_bytes())
 }
 
 #[cfg(test)]
@@ -72,7 +76,7 @@ mod tests {
     fn from(headers: &[(&'static str, &'static str)]) -> bool {
         let headers =
             headers.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
-        same_origin(&headers.collect(), &Settings::new("https://post.example.org"))
+        same_origin(&headers.collect(), "https://post.example.org")
     }
 
     #[test]

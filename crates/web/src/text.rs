@@ -36,7 +36,8 @@ subjects![
     "fields",
     "import",
     "campaigns",
-    "report"
+    "report",
+    "ops"
 ];
 
 static GERMAN: LazyLock<FluentBundle<FluentResource>> = LazyLock::new(|| bundle(Locale::De));

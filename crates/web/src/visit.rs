@@ -183,7 +183,7 @@ impl FromRequest<House> for Sent {
         let (mut parts, body) = request.into_parts();
         let visit = Visit::from_request_parts(&mut parts, house).await?;
         let client = client(&parts);
-        let form = read_form(Request::from_parts(parts, body), house).await?;
+        let form = read_form(Request::from_parts(parts, body)).await?;
         if !verify_csrf_token(&visit.token, form.text("csrf")) {
             return Err(Problem::ForeignForm);
         }
@@ -323,7 +323,7 @@ impl FromRequest<House> for GuestPost {
         let (mut parts, body) = request.into_parts();
         let guest = Guest::from_request_parts(&mut parts, house).await?;
         let client = client(&parts);
-        let form = read_form(Request::from_parts(parts, body), house).await?;
+        let form = read_form(Request::from_parts(parts, body)).await?;
         if !verify_csrf_token(&guest.token, form.text("csrf")) {
             return Err(Problem::ForeignForm);
         }
@@ -387,7 +387,7 @@ impl FromRequest<House> for PendingPost {
         let (mut parts, body) = request.into_parts();
         let pending = Pending::from_request_parts(&mut parts, house).await?;
         let client = client(&parts);
-        let form = read_form(Request::from_parts(parts, body), house).await?;
+        let form = read_form(Request::from_parts(parts, body)).await?;
         if !verify_csrf_token(&pending.token, form.text("csrf")) {
             return Err(Problem::ForeignForm);
         }
@@ -396,12 +396,12 @@ impl FromRequest<House> for PendingPost {
 }
 
 /// Reads a form of `application/x-www-form-urlencoded`.
-pub(crate) async fn read_form(request: Request, house: &House) -> Result<Fields, Problem> {
+pub(crate) async fn read_form(request: Request) -> Result<Fields, Problem> {
     let kind = request.headers().get(http::header::CONTENT_TYPE).map_or(&b""[..], |kind| kind.as_bytes());
     if !kind.starts_with(b"application/x-www-form-urlencoded") {
         return Err(Problem::Unreadable);
     }
-    let body = Bytes::from_request(request, house).await.map_err(|rejection| {
+    let body = Bytes::from_request(request, &()).await.map_err(|rejection| {
         let status = axum::response::IntoResponse::into_response(rejection).status();
         if status == http::StatusCode::PAYLOAD_TOO_LARGE { Problem::TooLarge } else { Problem::Unreadable }
     })?;

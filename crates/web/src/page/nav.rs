@@ -2,7 +2,7 @@ use maud::{Markup, html};
 
 use super::mark;
 use crate::component::csrf_field;
-use crate::frame::{Frame, Scheme};
+use crate::frame::{Frame, Scheme, Shell};
 use crate::text::t;
 use letterkeep_account::{Action, allows};
 use letterkeep_model::Locale;
@@ -196,9 +196,31 @@ pub(super) fn public_bar(frame: &Frame, known: bool) -> Markup {
     }
 }
 
+/// The bar above the operator's pages; the way out for whoever is inside.
+pub(super) fn operator_bar(frame: &Frame, inside: bool) -> Markup {
+    html! {
+        header class="public-bar" {
+            div {
+                a class="brand" href=(crate::ops::HOME) { (mark()) "Letterkeep" }
+                span class="quiet" { (t!(frame, "ops-bar")) }
+                @if inside {
+                    form class="push" method="post" action="/ops/leave" {
+                        (csrf_field(frame))
+                        button class="button" type="submit" { (t!(frame, "log-out")) }
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// The line below every page: language, colours, help.
 pub(super) fn footer(frame: &Frame) -> Markup {
-    let preferences = if frame.person.is_some() { "/profile/preferences" } else { "/preferences" };
+    let preferences = match (frame.shell, &frame.person) {
+        (Shell::Operator, _) => "/ops/preferences",
+        (Shell::Service, Some(_)) => "/profile/preferences",
+        (Shell::Service, None) => "/preferences",
+    };
     html! {
         footer class="site-footer" {
             @if !frame.csrf.is_empty() {
@@ -227,7 +249,7 @@ pub(super) fn footer(frame: &Frame) -> Markup {
                     }
                 }
             }
-            a class="push" href="/help" { (t!(frame, "help")) }
+            @if frame.shell == Shell::Service { a class="push" href="/help" { (t!(frame, "help")) } }
         }
     }
 }

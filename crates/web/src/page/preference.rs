@@ -1,6 +1,6 @@
 //! Language and colours, switchable without a script.
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::response::Response;
 use http::Method;
 use letterkeep_model::Locale;
@@ -8,9 +8,8 @@ use letterkeep_model::Locale;
 use crate::access::Routes;
 use crate::component::Fields;
 use crate::frame::{self, Scheme, add_cookies, set_cookie};
-use crate::see_other;
 use crate::visit::read_form;
-use crate::{House, Problem};
+use crate::{Problem, see_other};
 
 pub(crate) fn routes() -> Routes {
     Routes::new().public(&Method::POST, "/preferences", "the language of public pages is chosen before log-in", choose)
@@ -20,15 +19,19 @@ pub(crate) fn routes() -> Routes {
 const KEPT: u64 = 31_536_000;
 
 /// The guard has checked the origin; a display preference needs no token beyond that.
-async fn choose(State(house): State<House>, request: Request) -> Result<Response, Problem> {
-    let form = read_form(request, &house).await?;
-    let mut cookies = scheme_cookie(&form);
+async fn choose(request: Request) -> Result<Response, Problem> {
+    Ok(chosen(&read_form(request).await?))
+}
+
+/// Back to where the form stood, with what it chose.
+pub(crate) fn chosen(form: &Fields) -> Response {
+    let mut cookies = scheme_cookie(form);
     if let Ok(locale) = form.text("locale").parse::<Locale>() {
         cookies.push(set_cookie(frame::LOCALE, locale.tag(), Some(KEPT)));
     }
     let mut response = see_other(local(form.text("back")));
     add_cookies(response.headers_mut(), &cookies);
-    Ok(response)
+    response
 }
 
 /// The cookie of the colour scheme that a form asks for, if it does.

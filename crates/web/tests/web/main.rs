@@ -9,6 +9,7 @@ mod held;
 mod large_check;
 mod large_import;
 mod locked;
+mod operator;
 mod report_look;
 mod story;
 mod support;
