@@ -199,6 +199,11 @@ impl RuleSet {
         std::str::from_utf8(value).ok()?.parse().ok()
     }
 
+    /// Whether it refuses anything.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
     /// The score from which a request is refused.
     pub fn threshold(&self) -> u32 {
         self.inbound_threshold

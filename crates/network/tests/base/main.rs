@@ -5,7 +5,7 @@ mod benign;
 mod wire;
 
 use letterkeep_network::rules::{Origin, RuleSet, Settings, load};
-use wire::{Put, put};
+use wire::{Put, put, put_without_gates};
 
 fn base() -> RuleSet {
     load(&Origin::BuiltIn, &Settings::default()).expect("our own rules load")
@@ -70,4 +70,25 @@ fn the_texts_of_our_own_pages_pass_as_what_people_write() {
     let requests: Vec<Put<'_>> = lines.iter().map(|line| Put::Form("text", line)).collect();
     let wrong = surprises(&set, &requests, false);
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), requests.len(), wrong.join("\n"));
+}
+
+#[test]
+fn gates_change_no_decision() {
+    let set = base();
+    for request in benign::ALL.iter().chain(attacks::ALL) {
+        let ((stopped, with), (naive, without)) = (put(&set, *request), put_without_gates(&set, *request));
+        assert_eq!((stopped, with.matches), (naive, without.matches), "{request:?}");
+    }
+}
+
+#[test]
+fn the_corpus_notices_rules_that_are_gone_or_refuse_everything() {
+    let with = |settings: Settings| load(&Origin::BuiltIn, &settings).expect("our own rules load");
+    let blind = with(Settings { inbound_threshold: 10_000, ..Settings::default() });
+    assert!(surprises(&blind, attacks::ALL, true).len() > 80);
+    let one = with(Settings { without: vec![1606], ..Settings::default() });
+    assert_eq!(surprises(&one, &[Put::Header("X-Any", "() { :; }; echo")], true).len(), 1, "no rule is for nothing");
+    let exclusions = "SecAction \"id:10000,phase:1,deny\"".to_owned();
+    let deaf = with(Settings { exclusions, ..Settings::default() });
+    assert_eq!(surprises(&deaf, benign::ALL, false).len(), benign::ALL.len());
 }

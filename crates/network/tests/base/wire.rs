@@ -26,6 +26,15 @@ pub(crate) enum Put<'a> {
 
 /// What was decided.
 pub(crate) fn put(set: &RuleSet, request: Put<'_>) -> (Option<Interruption>, Record) {
+    decide(set, request, true)
+}
+
+/// What was decided when every rule ran on every value.
+pub(crate) fn put_without_gates(set: &RuleSet, request: Put<'_>) -> (Option<Interruption>, Record) {
+    decide(set, request, false)
+}
+
+fn decide(set: &RuleSet, request: Put<'_>, gates: bool) -> (Option<Interruption>, Record) {
     let (mut method, mut target, mut body, mut kind) = ("GET", "/page".to_owned(), String::new(), String::new());
     let mut own = None;
     match request {
@@ -54,7 +63,8 @@ pub(crate) fn put(set: &RuleSet, request: Put<'_>) -> (Option<Interruption>, Rec
     }
     let localhost = IpAddr::from([127, 0, 0, 1]);
     let connection = Connection { client: localhost, client_port: 4711, server: localhost, server_port: 443 };
-    let mut transaction = Transaction::new(&set.rules, &connection, "test", Limits::default());
+    let transaction = Transaction::new(&set.rules, &connection, "test", Limits::default());
+    let mut transaction = if gates { transaction } else { transaction.without_gates() };
     transaction.request_line(method.as_bytes(), target.as_bytes(), b"HTTP/1.1");
     let length = body.len().to_string();
     let mut headers = vec![
