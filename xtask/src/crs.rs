@@ -26,8 +26,8 @@ use anyhow::{Context as _, Result, ensure};
 use crate::tools;
 use blocking::LEVELS;
 use case::{Case, Generation};
-use oracle::Oracle;
 pub(crate) use fetch::go_cache;
+use oracle::Oracle;
 
 /// How many values are made of each value of the tests, where nobody asks for more.
 pub(crate) const MUTANTS: usize = 3;

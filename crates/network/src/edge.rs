@@ -19,6 +19,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::{Body, Incoming};
 use letterkeep_model::{Clock, Entropy, Network};
 use letterkeep_waf::Interruption;
+use tower::BoxError;
 
 use crate::body::{BodyRefused, EdgeBody, Fate};
 use crate::client;
@@ -31,12 +32,6 @@ use crate::route::{Policy, Routes};
 
 pub use answer::ResponseHeaders;
 use gate::Gate;
-
-/// What goes wrong while an answer is sent.
-pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-/// The body of an answer that leaves the edge.
-pub type AnswerBody = UnsyncBoxBody<Bytes, BoxError>;
 
 /// The name under which a request is known everywhere: in the answer's `X-Request-Id`, in decisions and in logs. 100
 /// random bits.
@@ -136,7 +131,7 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    type Response = Response<AnswerBody>;
+    type Response = Response<UnsyncBoxBody<Bytes, BoxError>>;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
@@ -157,7 +152,7 @@ struct Passed {
 }
 
 impl Shared {
-    async fn answer<S, B>(&self, mut request: Request<Incoming>, service: S) -> Response<AnswerBody>
+    async fn answer<S, B>(&self, mut request: Request<Incoming>, service: S) -> Response<UnsyncBoxBody<Bytes, BoxError>>
     where
         S: tower::Service<Request<EdgeBody>, Response = Response<B>, Error = Infallible>,
         B: Body<Data = Bytes> + Send + 'static,
@@ -274,12 +269,12 @@ impl Shared {
 
     async fn look_at_answer(
         &self,
-        response: Response<AnswerBody>,
+        response: Response<UnsyncBoxBody<Bytes, BoxError>>,
         inspection: Option<Inspection>,
         policy: &Policy,
         id: &RequestId,
         subject: &firewall::Request<'_>,
-    ) -> Response<AnswerBody> {
+    ) -> Response<UnsyncBoxBody<Bytes, BoxError>> {
         let Some(mut inspection) = inspection else { return response };
         if !policy.inspects_answers || !answer::can_be_looked_at(&response) {
             self.keep(Some(inspection), subject);
@@ -311,7 +306,11 @@ impl Shared {
         }
     }
 
-    fn dress(&self, mut response: Response<AnswerBody>, id: &RequestId) -> Response<AnswerBody> {
+    fn dress(
+        &self,
+        mut response: Response<UnsyncBoxBody<Bytes, BoxError>>,
+        id: &RequestId,
+    ) -> Response<UnsyncBoxBody<Bytes, BoxError>> {
         self.settings.headers.dress(response.headers_mut());
         if let Ok(value) = HeaderValue::from_str(&id.0) {
             response.headers_mut().insert(HeaderName::from_static("x-request-id"), value);

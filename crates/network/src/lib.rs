@@ -52,7 +52,7 @@ pub use acme::{AcmeSettings, AcmeState, Challenges};
 pub use body::{BodyRefused, EdgeBody};
 pub use certificate::{Certificate, CertificateDetails, CertificateError};
 pub use decision::{Decision, Matched, Outcome, Place, RuleCount};
-pub use edge::{AnswerBody, ClientAddress, Edge, EdgeSettings, ForAccount, RequestId, ResponseHeaders};
+pub use edge::{ClientAddress, Edge, EdgeSettings, ForAccount, RequestId, ResponseHeaders};
 pub use exclusion::{Exclusion, ExclusionError, Field, Rules, to_rules};
 pub use firewall::{CLIENTS, Candidate, Firewall, FirewallLimits, Loaded, Observer};
 pub use head::{Head, HeadLimits, Length, RawHead, Refusal, Requests, Step};

@@ -3,11 +3,13 @@
 use bytes::Bytes;
 use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Body as _;
 use letterkeep_model::Entropy;
+use tower::BoxError;
 
-use super::{ANSWER_BYTES, AnswerBody, BoxError};
+use super::ANSWER_BYTES;
 use crate::rate::Standing;
 
 /// What answers carry for the browser's protection, where the service has not said it itself.
@@ -68,12 +70,12 @@ pub(super) fn new_id(entropy: &dyn Entropy) -> String {
     random.iter().map(|byte| char::from(DIGITS[usize::from(byte & 31)])).collect()
 }
 
-pub(super) fn body(bytes: Bytes) -> AnswerBody {
+pub(super) fn body(bytes: Bytes) -> UnsyncBoxBody<Bytes, BoxError> {
     Full::new(bytes).map_err(|never| -> BoxError { match never {} }).boxed_unsync()
 }
 
 /// Plain text.
-pub(super) fn plain(status: StatusCode, text: &str) -> Response<AnswerBody> {
+pub(super) fn plain(status: StatusCode, text: &str) -> Response<UnsyncBoxBody<Bytes, BoxError>> {
     let mut response = Response::new(body(Bytes::copy_from_slice(text.as_bytes())));
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -87,7 +89,7 @@ pub(super) fn plain(status: StatusCode, text: &str) -> Response<AnswerBody> {
 }
 
 /// The status and the id, nothing else: whoever attacks learns nothing, whoever was refused by mistake can name it.
-pub(super) fn refusal(status: StatusCode, id: &str) -> Response<AnswerBody> {
+pub(super) fn refusal(status: StatusCode, id: &str) -> Response<UnsyncBoxBody<Bytes, BoxError>> {
     let reason = status.canonical_reason().unwrap_or("Refused");
     let mut response = plain(status, &format!("{} {reason}\n{id}\n", status.as_u16()));
     if status == StatusCode::SERVICE_UNAVAILABLE {
@@ -97,7 +99,7 @@ pub(super) fn refusal(status: StatusCode, id: &str) -> Response<AnswerBody> {
 }
 
 /// How much of a limit is left, in the header fields that clients know (`RateLimit-*`, draft-ietf-httpapi-ratelimit-headers-07).
-pub(super) fn tell(response: &mut Response<AnswerBody>, standing: &Standing) {
+pub(super) fn tell(response: &mut Response<UnsyncBoxBody<Bytes, BoxError>>, standing: &Standing) {
     let seconds = standing.reset.as_secs() + u64::from(standing.reset.subsec_nanos() > 0);
     let headers = response.headers_mut();
     headers.insert(HeaderName::from_static("ratelimit-limit"), HeaderValue::from(standing.limit));
@@ -106,7 +108,7 @@ pub(super) fn tell(response: &mut Response<AnswerBody>, standing: &Standing) {
 }
 
 /// Whether an answer is a page or data of a known, small size: no stream, no download, nothing compressed.
-pub(super) fn can_be_looked_at(response: &Response<AnswerBody>) -> bool {
+pub(super) fn can_be_looked_at(response: &Response<UnsyncBoxBody<Bytes, BoxError>>) -> bool {
     let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = text(header::CONTENT_TYPE);
     let is_text = ["text/html", "text/plain", "application/json", "text/xml", "application/xml"];

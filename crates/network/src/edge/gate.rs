@@ -6,12 +6,15 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::{COOKIE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
 use letterkeep_model::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower::BoxError;
 
-use super::{AnswerBody, EdgeSettings, ForAccount, answer};
+use super::{EdgeSettings, ForAccount, answer};
 use crate::client;
 use crate::rate::{Limiter, Standing};
 use crate::route::Policy;
@@ -64,7 +67,7 @@ pub(super) enum Refused {
 }
 
 impl Refused {
-    pub(super) fn answer(&self, id: &str) -> Response<AnswerBody> {
+    pub(super) fn answer(&self, id: &str) -> Response<UnsyncBoxBody<Bytes, BoxError>> {
         let (status, wait) = match self {
             Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, Duration::from_secs(2)),
             Self::Crowded => (StatusCode::TOO_MANY_REQUESTS, Duration::from_secs(1)),
