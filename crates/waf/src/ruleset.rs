@@ -200,7 +200,7 @@ impl Ruleset {
                 let line = directive.line;
                 builder.take(index as u16, directive).map_err(|problem| at(line, problem))?;
             }
-            builder.finish_chain().map_err(|problem| at(0, problem))?;
+            builder.finish_chain().map_err(|(line, problem)| at(line, problem))?;
         }
         builder.build(sources)
     }
@@ -288,9 +288,9 @@ impl<'a> Builder<'a> {
             DirectiveKind::Engine(mode) => self.mode = mode,
             DirectiveKind::Host(text) => self.host.push(text),
             DirectiveKind::RemoveById(ranges) => {
-                self.rules.retain(|(rule, ..)| !ranges.iter().any(|range| range.contains(rule.id)));
+                self.remove(|rule| ranges.iter().any(|range| range.contains(rule.id)));
             }
-            DirectiveKind::RemoveByTag(tag) => self.rules.retain(|(rule, ..)| !tagged(&rule.tags, &tag)),
+            DirectiveKind::RemoveByTag(tag) => self.remove(|rule| tagged(&rule.tags, &tag)),
             DirectiveKind::UpdateTargetById(range, targets) => {
                 self.update(&targets, |rule| range.contains(rule.id));
             }
@@ -301,9 +301,21 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    fn finish_chain(&mut self) -> Result<(), String> {
+    /// Takes rules out; markers stay between the ones that they were between.
+    fn remove(&mut self, of: impl Fn(&Rule) -> bool) {
+        let mut kept = 0;
+        let mut before = vec![0];
+        for (rule, ..) in &self.rules {
+            kept += usize::from(!of(rule));
+            before.push(kept);
+        }
+        self.markers.values_mut().flatten().for_each(|place| *place = before[*place]);
+        self.rules.retain(|(rule, ..)| !of(rule));
+    }
+
+    fn finish_chain(&mut self) -> Result<(), (usize, String)> {
         match self.open.take() {
-            Some((rule, ..)) => Err(format!("the chain of rule {} has no end", rule.id)),
+            Some((rule, ..)) => Err((rule.line as usize, format!("the chain of rule {} has no end", rule.id))),
             None => Ok(()),
         }
     }

@@ -72,6 +72,7 @@ fn what_is_not_known_is_an_error_with_file_and_line() {
         let error = load(text).unwrap_err();
         assert!(error.problem.contains(expected), "{text}: {error}");
         assert_eq!(error.file, "test.conf");
+        assert!(error.line > 0, "{error}");
     }
     assert_eq!(load("\n\nSecMagic On").unwrap_err().line, 3);
     let text = "SecRule ARGS \"@rbl dnsbl.example\" \"id:7,chain\"\nSecRule ARGS \"@rx a\" \"t:none\"\nSecAction \"id:8,pass\"";
@@ -116,6 +117,25 @@ fn skip_after_goes_on_behind_the_marker() {
     "#;
     assert_eq!(ids(&get(&rules(text), "/?skip=1").1), [3, 4]);
     assert_eq!(ids(&get(&rules(text), "/?skip=0").1), [2, 3, 4], "control");
+}
+
+#[test]
+fn a_marker_stays_in_its_place_when_rules_before_it_are_removed() {
+    let rule = |id: u32| format!("SecAction \"id:{id},phase:1,pass{}\"\n", if id == 21 { ",tag:'gone'" } else { "" });
+    let text = [
+        "SecAction \"id:1,phase:1,pass,skipAfter:END\"\n",
+        &rule(10),
+        &rule(21),
+        &rule(12),
+        "SecMarker END\n",
+        &rule(30),
+        &rule(31),
+    ];
+    let with = |end: &str| ids(&get(&rules(&(text.concat() + end)), "/").1);
+    assert_eq!(with(""), [1, 30, 31], "control");
+    assert_eq!(with("SecRuleRemoveById 10-12"), [1, 30, 31]);
+    assert_eq!(with("SecRuleRemoveByTag gone"), [1, 30, 31]);
+    assert_eq!(with("SecRuleRemoveById 10 30"), [1, 31]);
 }
 
 #[test]
