@@ -19,6 +19,12 @@ pub mod smtp_reply;
 pub mod template;
 pub mod tokens;
 pub mod values;
+mod waf;
+pub mod waf_form;
+pub mod waf_json;
+pub mod waf_multipart;
+pub mod waf_rules;
+pub mod waf_xml;
 pub mod xlsx;
 
 /// A parser of foreign bytes and what must hold for it.
@@ -31,7 +37,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 15] = [
     Target { name: "email", check: email::check },
     Target { name: "tokens", check: tokens::check },
     Target { name: "root_file", check: root_file::check },
@@ -42,6 +48,11 @@ pub const TARGETS: [Target; 10] = [
     Target { name: "csv", check: csv::check },
     Target { name: "xlsx", check: xlsx::check },
     Target { name: "request_head", check: request_head::check },
+    Target { name: "waf_form", check: waf_form::check },
+    Target { name: "waf_json", check: waf_json::check },
+    Target { name: "waf_multipart", check: waf_multipart::check },
+    Target { name: "waf_xml", check: waf_xml::check },
+    Target { name: "waf_rules", check: waf_rules::check },
 ];
 
 /// The longest front of `bytes` that is text.
@@ -57,6 +68,19 @@ const BETWEEN: &str = "\n=====\n";
 fn parts<const N: usize>(bytes: &[u8]) -> [&str; N] {
     let mut parts = text(bytes).splitn(N, BETWEEN);
     std::array::from_fn(|_| parts.next().unwrap_or_default())
+}
+
+/// The same for inputs that are no text.
+fn byte_parts<const N: usize>(bytes: &[u8]) -> [&[u8]; N] {
+    let mut rest = Some(bytes);
+    let mut left = N;
+    std::array::from_fn(|_| {
+        left -= 1;
+        let part = rest.unwrap_or_default();
+        let at = part.windows(BETWEEN.len()).position(|window| window == BETWEEN.as_bytes()).filter(|_| left > 0);
+        rest = at.map(|at| &part[at + BETWEEN.len()..]);
+        &part[..at.unwrap_or(part.len())]
+    })
 }
 
 #[cfg(test)]

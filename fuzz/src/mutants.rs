@@ -16,7 +16,7 @@ use super::*;
 use crate::csv::Found;
 
 /// Every target's check with such a parser in place of the real one.
-const MUTANTS: [Target; 10] = [
+const MUTANTS: [Target; 15] = [
     Target { name: "email", check: an_address_that_grows },
     Target { name: "tokens", check: a_link_for_another_purpose },
     Target { name: "root_file", check: a_record_whose_head_is_not_bound },
@@ -27,6 +27,11 @@ const MUTANTS: [Target; 10] = [
     Target { name: "csv", check: rows_that_end_with_a_block },
     Target { name: "xlsx", check: cells_that_are_not_decoded },
     Target { name: "request_head", check: a_body_whose_encoding_is_overlooked },
+    Target { name: "waf_form", check: a_gate_that_says_no_too_often },
+    Target { name: "waf_json", check: an_escape_that_is_not_decoded },
+    Target { name: "waf_multipart", check: a_last_piece_that_is_forgotten },
+    Target { name: "waf_xml", check: a_limit_that_does_not_hold },
+    Target { name: "waf_rules", check: an_error_without_its_line },
 ];
 
 #[test]
@@ -119,5 +124,43 @@ fn a_body_whose_encoding_is_overlooked(bytes: &[u8]) {
             first.content.clear();
         }
         found
+    });
+}
+
+fn a_gate_that_says_no_too_often(bytes: &[u8]) {
+    waf_form::holds(bytes, &|request, how| {
+        let mut seen = waf::inspect(request, how);
+        seen.matches.retain(|found| !how.gates || found.rule != 10);
+        seen
+    });
+}
+
+fn an_escape_that_is_not_decoded(bytes: &[u8]) {
+    waf_json::holds(bytes, &|request, how| {
+        let mut seen = waf::inspect(request, how);
+        let findings = seen.matches.iter_mut().flat_map(|found| &mut found.findings);
+        findings.filter(|finding| finding.value == b"\n").for_each(|finding| finding.value = b"\\n".to_vec());
+        seen
+    });
+}
+
+fn a_last_piece_that_is_forgotten(bytes: &[u8]) {
+    waf_multipart::holds(bytes, &|request, how| {
+        let whole = request.body.len();
+        let arrived = if how.piece < whole { whole / how.piece * how.piece } else { whole };
+        waf::inspect(&waf::Request { body: &request.body[..arrived], ..*request }, how)
+    });
+}
+
+fn a_limit_that_does_not_hold(bytes: &[u8]) {
+    let limits = letterkeep_waf::Limits { arguments: 1000, ..waf::LIMITS };
+    waf_xml::holds(bytes, &|request, how| waf::inspect_within(request, how, limits));
+}
+
+fn an_error_without_its_line(bytes: &[u8]) {
+    waf_rules::holds(bytes, &|text| {
+        let source = letterkeep_waf::Source { name: "fuzz.conf", text };
+        let loaded = letterkeep_waf::Ruleset::load(&[source], &letterkeep_waf::NoFiles);
+        loaded.map_err(|error| letterkeep_waf::LoadError { line: 1, ..error })
     });
 }

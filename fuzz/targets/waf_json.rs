@@ -1,0 +1,4 @@
+//! A JSON body for the firewall.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| letterkeep_fuzz::waf_json::check(bytes));

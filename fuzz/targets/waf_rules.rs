@@ -1,0 +1,4 @@
+//! Rules for the firewall.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| letterkeep_fuzz::waf_rules::check(bytes));

@@ -1,0 +1,4 @@
+//! An XML body for the firewall.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| letterkeep_fuzz::waf_xml::check(bytes));
