@@ -45,6 +45,20 @@ impl ByteSet {
         Self([!a[0], !a[1], !a[2], !a[3]])
     }
 
+    pub(crate) const fn without(self, other: Self) -> Self {
+        let (a, b) = (self.0, other.0);
+        Self([a[0] & !b[0], a[1] & !b[1], a[2] & !b[2], a[3] & !b[3]])
+    }
+
+    /// With small letters in the place of capital ones.
+    pub(crate) const fn to_lowercase(self) -> Self {
+        // All letters are in the same word, the small ones 32 places above.
+        let capitals = self.0[1] & Self::from_range(b'A', b'Z').0[1];
+        let mut words = self.0;
+        words[1] = words[1] & !capitals | capitals << 32;
+        Self(words)
+    }
+
     /// The bytes that occur in a value.
     pub(crate) fn of(value: &[u8]) -> Self {
         // One store a byte into a table does not wait for the store before it, as setting bits in one word does.
@@ -134,6 +148,7 @@ mod tests {
             }
             prop_assert!(set.is_subset(&ByteSet::from_bytes(&value)) && ByteSet::from_bytes(&value).is_subset(&set));
             prop_assert_eq!(set.is_empty(), value.is_empty());
+            prop_assert_eq!(set.to_lowercase(), ByteSet::of(&value.to_ascii_lowercase()));
         }
     }
 }

@@ -27,13 +27,16 @@ struct Value {
     set: ByteSet,
     /// Where its row of the memo begins, once it has one.
     row: u32,
+    /// The next value of the same variable.
+    next: ValueId,
 }
 
 /// Every value that rules can look at, and what became of it under each list of transformations.
 pub(crate) struct Values {
     arena: Vec<u8>,
     all: Vec<Value>,
-    by_variable: [Vec<ValueId>; Variable::COUNT],
+    /// By variable, the first and the last of its values.
+    by_variable: [(ValueId, ValueId); Variable::COUNT],
     /// Rows of `chains` results each.
     memo: Vec<ValueId>,
     chains: usize,
@@ -49,7 +52,7 @@ impl Values {
         Self {
             arena: Vec::with_capacity(8 * 1024),
             all: Vec::with_capacity(128),
-            by_variable: std::array::from_fn(|_| Vec::new()),
+            by_variable: [(NO_VALUE, NO_VALUE); Variable::COUNT],
             memo: Vec::with_capacity(64 * chains),
             chains,
             age: 0,
@@ -70,7 +73,11 @@ impl Values {
 
     fn make(&mut self, name: Span, bytes: Span) -> ValueId {
         let set = ByteSet::of(self.slice(bytes));
-        self.all.push(Value { name, bytes, set, row: NO_ROW });
+        self.put(Value { name, bytes, set, row: NO_ROW, next: NO_VALUE })
+    }
+
+    fn put(&mut self, value: Value) -> ValueId {
+        self.all.push(value);
         ValueId((self.all.len() - 1) as u32)
     }
 
@@ -81,27 +88,45 @@ impl Values {
     /// Adds a value to a collection, and its name to the collection of names.
     pub(crate) fn add(&mut self, variable: Variable, name: &[u8], bytes: &[u8]) {
         self.age += 1;
-        self.ages[variable as usize] = self.age;
         let name = self.append(name);
         let bytes = self.append(bytes);
         let id = self.make(name, bytes);
-        self.by_variable[variable as usize].push(id);
+        self.link(variable, id);
         if let Some(names) = variable.names() {
             let id = self.make(name, name);
-            self.by_variable[names as usize].push(id);
-            self.ages[names as usize] = self.age;
+            self.link(names, id);
         }
+    }
+
+    fn link(&mut self, variable: Variable, id: ValueId) {
+        self.ages[variable as usize] = self.age;
+        let (first, last) = &mut self.by_variable[variable as usize];
+        if *last == NO_VALUE {
+            *first = id;
+        } else {
+            self.all[last.0 as usize].next = id;
+        }
+        *last = id;
     }
 
     /// Puts a value in the place of whatever a variable without names held.
     pub(crate) fn set(&mut self, variable: Variable, bytes: &[u8]) {
-        self.by_variable[variable as usize].clear();
+        self.by_variable[variable as usize] = (NO_VALUE, NO_VALUE);
         self.add(variable, b"", bytes);
     }
 
     /// The values of one variable; a variable that joins others has none of its own.
-    pub(crate) fn of(&self, variable: Variable) -> &[ValueId] {
-        &self.by_variable[variable as usize]
+    pub(crate) fn of(&self, variable: Variable) -> impl Iterator<Item = ValueId> {
+        std::iter::successors(self.first(variable), |id| self.next(*id))
+    }
+
+    pub(crate) fn first(&self, variable: Variable) -> Option<ValueId> {
+        Some(self.by_variable[variable as usize].0).filter(|id| *id != NO_VALUE)
+    }
+
+    /// The value that follows one of the same variable.
+    pub(crate) fn next(&self, id: ValueId) -> Option<ValueId> {
+        Some(self.all[id.0 as usize].next).filter(|id| *id != NO_VALUE)
     }
 
     /// As long as this stays the same, no variable has got another value.
@@ -174,6 +199,9 @@ impl Values {
             }
             Cow::Owned(new) => self.append(&new),
         };
-        self.make(value.name, span)
+        match transform.bytes_after(&value.set) {
+            Some(set) => self.put(Value { name: value.name, bytes: span, set, row: NO_ROW, next: NO_VALUE }),
+            None => self.make(value.name, span),
+        }
     }
 }

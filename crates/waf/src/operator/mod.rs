@@ -293,7 +293,7 @@ impl Kind {
             Test::ByteRange(allowed) => Requirement::mask(allowed.complement()),
             Test::UrlEncoding => Requirement::mask(ByteSet::from_bytes(b"%")),
             Test::Utf8Encoding => Requirement::mask(ByteSet::from_range(0x80, 0xFF)),
-            Test::SqlInjection => Requirement::mask(NO_WORD),
+            Test::SqlInjection => Requirement::masks(vec![NO_WORD, NO_NUMBER]),
             Test::ScriptInjection => Requirement::mask(ByteSet::from_bytes(b"<=")),
             Test::Never => Requirement::impossible(),
             _ => Requirement::none(),
@@ -304,6 +304,9 @@ impl Kind {
 /// A value of letters alone is one token to libinjection, and the only fingerprint of one token that it takes for an
 /// attack is that of a comment.
 const NO_WORD: ByteSet = ByteSet::from_range(b'a', b'z').union(ByteSet::from_range(b'A', b'Z')).with(b'_').complement();
+
+/// Digits alone are one token too, a number.
+const NO_NUMBER: ByteSet = ByteSet::from_range(b'0', b'9').complement();
 
 fn find_expanded(last: &Mutex<Option<(Vec<u8>, Rx)>>, value: &[u8], pattern: &[u8], captures: &mut Captures) -> bool {
     let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);

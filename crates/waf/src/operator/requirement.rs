@@ -46,7 +46,11 @@ impl Requirement {
     }
 
     pub(super) fn mask(mask: ByteSet) -> Self {
-        Self { min_len: 1, masks: vec![mask], literals: None }
+        Self::masks(vec![mask])
+    }
+
+    pub(super) fn masks(masks: Vec<ByteSet>) -> Self {
+        Self { min_len: 1, masks, literals: None }
     }
 
     /// One of the texts, whatever their case.

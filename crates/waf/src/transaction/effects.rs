@@ -59,6 +59,7 @@ impl Transaction {
         if SCORES.iter().any(|score| name.starts_with(score)) {
             found.score += by;
         }
+        let needs_before = matches!(to, Assignment::Plus(_) | Assignment::Minus(_));
         let change = |before: Option<&[u8]>| match to {
             Assignment::Nothing => None,
             Assignment::Value(_) => Some(operand),
@@ -70,6 +71,7 @@ impl Transaction {
             Some((collections, key, _)) => collections.change(&key, &name, change),
             None => match slot {
                 Some(slot) => change(self.state.slot(slot)),
+                None if !needs_before => change(None),
                 None => change(self.state.get(&rules.names, collection, &name)),
             },
         };
@@ -167,8 +169,8 @@ impl Transaction {
             }
             variable => {
                 let mut ids = variable.places().iter().flat_map(|source| self.values.of(*source));
-                let found = ids.find(|id| key.is_empty() || self.values.name(**id).eq_ignore_ascii_case(key));
-                out.extend(found.map(|id| self.values.bytes(*id)).unwrap_or_default());
+                let found = ids.find(|id| key.is_empty() || self.values.name(*id).eq_ignore_ascii_case(key));
+                out.extend(found.map(|id| self.values.bytes(id)).unwrap_or_default());
             }
         }
     }

@@ -262,8 +262,8 @@ impl Transaction {
 
     fn sum_arguments(&mut self) {
         let of = |variable: Variable| {
-            let ids = self.values.of(variable).iter();
-            ids.map(|id| self.values.bytes(*id).len() + self.values.name(*id).len()).sum::<usize>()
+            let ids = self.values.of(variable);
+            ids.map(|id| self.values.bytes(id).len() + self.values.name(id).len()).sum::<usize>()
         };
         let sum = of(Variable::ArgsGet) + of(Variable::ArgsPost);
         self.values.set(Variable::ArgsCombinedSize, sum.to_string().as_bytes());

@@ -132,9 +132,9 @@ impl Transaction {
         selected.start = entries.len();
         for (index, look) in of.looks.iter().enumerate() {
             for source in look.variable.places() {
-                let ids = self.values.of(*source).iter();
-                let selects = |id: &&ValueId| look.selects(*source, || self.values.name(**id));
-                entries.extend(ids.filter(selects).map(|id| Entry { id: *id, look: index as u16 }));
+                let selects = |id: &ValueId| look.selects(*source, || self.values.name(*id));
+                let ids = self.values.of(*source).filter(selects);
+                entries.extend(ids.map(|id| Entry { id, look: index as u16 }));
             }
         }
         selected.end = entries.len();

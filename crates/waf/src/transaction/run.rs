@@ -214,16 +214,16 @@ impl Transaction {
     fn brought(&mut self, trial: &Trial<'_>, captures: &mut Captures, found: &mut Found) -> bool {
         let mut any = false;
         for source in trial.look.variable.places() {
-            let mut index = 0;
-            // By index: what a match does may add values.
-            while let Some(id) = self.values.of(*source).get(index).copied() {
-                index += 1;
+            // One by one: what a match does may add values.
+            let mut next = self.values.first(*source);
+            while let Some(id) = next {
                 if self.has_spent_its_time() {
                     return false;
                 }
                 if self.selects(trial, *source, id) {
                     any |= self.value(trial, id, captures, found);
                 }
+                next = self.values.next(id);
             }
         }
         any
@@ -377,8 +377,7 @@ impl Transaction {
         if look.variable.is_writable() {
             return self.state.selected(&trial.rules.names, look).count();
         }
-        let of =
-            |source: &Variable| self.values.of(*source).iter().filter(|id| self.selects(trial, *source, **id)).count();
+        let of = |source: &Variable| self.values.of(*source).filter(|id| self.selects(trial, *source, *id)).count();
         look.variable.places().iter().map(of).sum()
     }
 

@@ -155,6 +155,17 @@ impl Transform {
         })
     }
 
+    /// Which bytes occur afterwards, where that follows from which occur before.
+    pub(crate) fn bytes_after(self, before: &ByteSet) -> Option<ByteSet> {
+        Some(match self {
+            Self::Lowercase => before.to_lowercase(),
+            Self::RemoveNulls => before.without(ByteSet::from_bytes(&[0])),
+            Self::RemoveWhitespace => before.without(SPACES.with(0xA0).with(0xC2)),
+            Self::CompressWhitespace => before.without(SPACES.with(0xA0)).with(b' '),
+            _ => return None,
+        })
+    }
+
     fn run(self, value: &[u8]) -> Cow<'_, [u8]> {
         match self {
             Self::Base64Decode => decode::base64(value, false).into(),
