@@ -30,6 +30,8 @@
 //! It is fast by not working: a transformation whose trigger bytes do not occur in a value is skipped, and an operator
 //! whose requirements (length, bytes, literals) a value cannot meet is not asked. Such a gate may only ever say "cannot
 //! match"; [`Transaction::without_gates`] runs everything, and tests compare both ways.
+//! Links that look at the same values share one selection of them; what cannot match is told by the list of a phase
+//! (`ruleset::step`), without a look at the rule.
 //!
 //! The most common change is another operator or transformation: add it to the enum in its module, with its name and
 //! its cases.
