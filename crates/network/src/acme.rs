@@ -97,6 +97,10 @@ impl Challenges {
         self.open().http.get(token).cloned()
     }
 
+    pub(crate) fn add_http(&self, token: &str, proof: &str) {
+        self.open().http.insert(token.to_owned(), proof.to_owned());
+    }
+
     fn clear(&self) {
         *self.open() = Open::default();
     }
@@ -199,7 +203,7 @@ impl Acme {
                 let certificate = proving(&name, proof.digest().as_ref(), provider)?;
                 self.challenges.open().tls.insert(name, Arc::new(certificate));
             } else {
-                self.challenges.open().http.insert(challenge.token.clone(), proof.as_str().to_owned());
+                self.challenges.add_http(&challenge.token, proof.as_str());
             }
             challenge.set_ready().await?;
         }

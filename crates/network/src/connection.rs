@@ -109,10 +109,11 @@ impl Protocol {
             first = timeout(self.times.idle, stream.fill_buf()) => matches!(first, Ok(Ok([_, ..]))),
             _ = stop.wait_for(|stop| *stop) => false,
         };
+        // Boxed: a client that has not said anything does not hold their memory either.
         let ended = match (is_there, is_http2) {
             (false, _) => timeout(self.handshake, stream.shutdown()).await.unwrap_or(Ok(())).map_err(Box::from),
-            (true, false) => self.serve_http1(stream, peer, service, stop).await.map_err(Box::from),
-            (true, true) => self.serve_http2(stream, peer, service, stop).await,
+            (true, false) => Box::pin(self.serve_http1(stream, peer, service, stop)).await.map_err(Box::from),
+            (true, true) => Box::pin(self.serve_http2(stream, peer, service, stop)).await,
         };
         if let Err(error) = ended {
             tracing::debug!(error, "a connection ended early");

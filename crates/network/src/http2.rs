@@ -2,13 +2,13 @@
 //!
 //! By itself it refuses connection fields (`Connection`, `Transfer-Encoding`, `Upgrade`, `Keep-Alive`,
 //! `Proxy-Connection`, `TE` but for `trailers`), upper case in names, line ends and NUL in values, paths that are none,
-//! and bodies of another length than `Content-Length` says; `tests/smuggling.rs` holds it to that.
+//! and bodies of another length than `Content-Length` says; `tests/http2.rs` holds it to that.
 
-use http::header::{CONTENT_LENGTH, EXPECT, HOST};
+use http::header::{CONTENT_LENGTH, COOKIE, EXPECT, HOST};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method};
 
-use crate::head::{Refusal, is_host};
+use crate::head::{HeadLimits, Refusal, is_host};
 
 /// Refuses what a stream of HTTP/2 must not carry (RFC 9113 §8), as strictly as HTTP/1 is read. Other versions pass.
 pub fn check_http2(request: &Parts) -> Result<(), Refusal> {
@@ -38,6 +38,11 @@ pub fn check_http2(request: &Parts) -> Result<(), Refusal> {
     }
     if request.headers.contains_key("http2-settings") {
         return Err(Refusal::Upgrade);
+    }
+    // §8.2.3: browsers send each cookie in a field of its own.
+    let fields = request.headers.len() - request.headers.get_all(COOKIE).iter().count();
+    if fields > HeadLimits::default().fields {
+        return Err(Refusal::TooManyFields);
     }
     for name in request.headers.keys().filter(|name| name.as_str().contains('_')) {
         if ["content_length", "transfer_encoding", "host"].contains(&name.as_str().replace('-', "_").as_str()) {
@@ -90,6 +95,10 @@ mod tests {
         ] {
             assert_eq!(field(name, value), Err(refusal), "{name}");
         }
+        let many =
+            |name: &'static str, count| check(|request| (0..count).fold(request, |all, _| all.header(name, "a=b")));
+        assert_eq!((many("x", 100), many("x", 101)), (Ok(()), Err(Refusal::TooManyFields)));
+        assert_eq!(many("cookie", 300), Ok(()), "a browser sends one field for each");
         let twice = |name: &str| check(|request| request.header(name, "1").header(name, "1"));
         assert_eq!(twice("content-length"), Err(Refusal::ContentLength));
         assert_eq!(twice("host"), Err(Refusal::Host));

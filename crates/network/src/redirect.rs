@@ -141,7 +141,9 @@ mod tests {
     use super::*;
 
     fn answer(wire: &str) -> String {
-        let answers = Answers { host: "post.example.org".into(), challenges: Challenges::default() };
+        let challenges = Challenges::default();
+        challenges.add_http("token", "token.thumbprint");
+        let answers = Answers { host: "post.example.org".into(), challenges };
         match Requests::new(HEAD).read(wire.as_bytes()) {
             Ok((_, Step::Head(head))) => String::from_utf8(answers.to(&head)).unwrap(),
             other => panic!("{other:?}"),
@@ -159,5 +161,11 @@ mod tests {
             let answer = answer(&format!("{first}\r\nHost: evil.example\r\n\r\n"));
             assert!(answer.starts_with("HTTP/1.1 400 ") && !answer.contains("Location"), "{answer}");
         }
+    }
+
+    #[test]
+    fn an_authority_finds_its_proof() {
+        let answer = answer("GET /.well-known/acme-challenge/token HTTP/1.1\r\nHost: post.example.org\r\n\r\n");
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\r\n\r\ntoken.thumbprint"), "{answer}");
     }
 }
