@@ -35,6 +35,9 @@ fn block(fields: &[(&[u8], &[u8])]) -> Vec<u8> {
     block
 }
 
+/// Fields, and a body if one follows.
+struct Case(Vec<(&'static [u8], &'static [u8])>, Option<&'static [u8]>);
+
 const SOUND: [(&[u8], &[u8]); 4] =
     [(b":method", b"POST"), (b":scheme", b"https"), (b":authority", b"localhost"), (b":path", b"/first")];
 
@@ -70,9 +73,9 @@ async fn what_could_be_read_in_two_ways_is_refused() {
     assert_eq!(send(&running, &with_length, Some(b"hello")).await, HEADERS);
     assert_eq!(running.seen().len(), 2);
 
-    let mut cases: Vec<(Vec<(&[u8], &[u8])>, Option<&[u8]>)> = Vec::new();
+    let mut cases = Vec::<Case>::new();
     // Fields that the request must not carry.
-    let fields: [(&[u8], &[u8]); 25] = [
+    let fields: [(&'static [u8], &'static [u8]); 25] = [
         (b"connection", b"close"),
         (b"transfer-encoding", b"chunked"),
         (b"upgrade", b"h2c"),
@@ -100,10 +103,10 @@ async fn what_could_be_read_in_two_ways_is_refused() {
         (b"content-length", b"x"),
     ];
     for field in fields {
-        cases.push(([SOUND.as_slice(), &[field]].concat(), None));
+        cases.push(Case([SOUND.as_slice(), &[field]].concat(), None));
     }
     // Pseudo-fields of the wrong content.
-    let pseudo: [(usize, &[u8]); 18] = [
+    let pseudo: [(usize, &'static [u8]); 18] = [
         (0, b"GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\nGET"),
         (0, b"GET "),
         (0, b"CONNECT"),
@@ -126,22 +129,22 @@ async fn what_could_be_read_in_two_ways_is_refused() {
     for (at, value) in pseudo {
         let mut fields = SOUND.to_vec();
         fields[at].1 = value;
-        cases.push((fields, None));
+        cases.push(Case(fields, None));
     }
     // A pseudo-field after others, missing ones, a length twice, and bodies of another length.
-    cases.push((vec![SOUND[0], SOUND[1], SOUND[2], (b"x", b"y"), SOUND[3]], None));
+    cases.push(Case(vec![SOUND[0], SOUND[1], SOUND[2], (b"x", b"y"), SOUND[3]], None));
     (0..4).filter(|missing| *missing != 2).for_each(|missing| {
         cases
             .push((SOUND.iter().enumerate().filter(|(at, _)| *at != missing).map(|(_, field)| *field).collect(), None));
     });
-    cases.push((SOUND.iter().enumerate().filter(|(at, _)| *at != 2).map(|(_, field)| *field).collect(), None));
-    let lengths: [(&[u8], &[u8]); 2] = [(b"content-length", b"5"), (b"content-length", b"0")];
-    cases.push(([SOUND.as_slice(), &lengths].concat(), Some(b"hello")));
-    cases.push((with_length.clone(), Some(b"hell")));
-    cases.push((with_length.clone(), Some(b"hello, GET /smuggled HTTP/1.1")));
-    cases.push((with_length.clone(), None));
+    cases.push(Case(SOUND.iter().enumerate().filter(|(at, _)| *at != 2).map(|(_, field)| *field).collect(), None));
+    let lengths: [(&'static [u8], &'static [u8]); 2] = [(b"content-length", b"5"), (b"content-length", b"0")];
+    cases.push(Case([SOUND.as_slice(), &lengths].concat(), Some(b"hello")));
+    cases.push(Case(with_length.clone(), Some(b"hell")));
+    cases.push(Case(with_length.clone(), Some(b"hello, GET /smuggled HTTP/1.1")));
+    cases.push(Case(with_length.clone(), None));
 
-    for (fields, body) in cases {
+    for Case(fields, body) in cases {
         let shown: Vec<String> =
             fields.iter().map(|(name, value)| format!("{}: {}", name.escape_ascii(), value.escape_ascii())).collect();
         send(&running, &fields, body).await;
