@@ -1,7 +1,7 @@
 //! The edge as a service around another: who asks, how often, how much, what the firewall says, and what every answer
 //! carries.
 
-mod answer;
+pub(crate) mod answer;
 mod gate;
 
 use std::convert::Infallible;
@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, TRANSFER_ENCODING};
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use http_body_util::combinators::UnsyncBoxBody;
@@ -222,9 +222,12 @@ impl Shared {
         id: &RequestId,
         client: SocketAddr,
     ) -> Result<Passed, (StatusCode, Option<Inspection>)> {
-        let (parts, incoming) = request.into_parts();
-        if parts.version == http::Version::HTTP_2 && crate::http2::check_http2(&parts).is_err() {
-            return Err((StatusCode::BAD_REQUEST, None));
+        let (mut parts, incoming) = request.into_parts();
+        if parts.version == http::Version::HTTP_2 {
+            if crate::http2::check_http2(&parts).is_err() {
+                return Err((StatusCode::BAD_REQUEST, None));
+            }
+            join_cookies(&mut parts.headers);
         }
         // Two types of one body (RFC 9110 §5.3 allows one): rules might read it as the one, the service as the other.
         if parts.headers.get_all(CONTENT_TYPE).iter().nth(1).is_some() {
@@ -258,7 +261,6 @@ impl Shared {
                 return Err((status_of(interruption), inspection));
             }
         }
-        let mut parts = parts;
         // The body is complete: it goes on with its length, however it came.
         if parts.headers.remove(TRANSFER_ENCODING).is_some() {
             parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
@@ -343,6 +345,16 @@ fn look_at_head(inspection: &mut Inspection, parts: &http::request::Parts) -> Op
         _ => b"HTTP/1.1",
     };
     inspection.head(&Head { method: parts.method.as_str().as_bytes(), target: target.as_bytes(), version, headers })
+}
+
+/// HTTP/2 may cut cookies into several fields; whoever reads them next shall see the one of HTTP/1 (RFC 9113 §8.2.3).
+fn join_cookies(headers: &mut http::HeaderMap) {
+    let pieces: Vec<&[u8]> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if pieces.len() > 1
+        && let Ok(joined) = HeaderValue::from_bytes(&pieces.join(&b"; "[..]))
+    {
+        headers.insert(COOKIE, joined);
+    }
 }
 
 /// Looks at a complete body; at a large one on a thread of its own. Without an inspection the thread has died, which

@@ -13,6 +13,8 @@
 //!    bytes that were looked at: a complete body, or one whose last piece waits for the verdict ([`EdgeBody`]);
 //! 5. looks at the answer where the route asks for it, adds headers, and keeps the [`Decision`].
 //!
+//! The service is ours, or any other that [`Proxy`] hands requests on to.
+//!
 //! A refused client gets a status and the request's id, nothing else; the id leads to the decision, which names rules and
 //! fields, but no value and no whole address.
 //!
@@ -42,6 +44,7 @@ mod inspection;
 mod listener;
 mod pace;
 mod places;
+mod proxy;
 mod rate;
 mod redirect;
 mod route;
@@ -59,6 +62,7 @@ pub use head::{Head, HeadLimits, Length, RawHead, Refusal, Requests, Step};
 pub use http2::check_http2;
 pub use listener::{Limits, ListenError, Listener, Peer};
 pub use places::Places;
+pub use proxy::{Proxy, ProxyError, ProxySettings, Upstream, UpstreamError};
 pub use rate::Rate;
 pub use redirect::Redirect;
 pub use route::{Pattern, PatternError, Policy, Route, Routes};

@@ -70,7 +70,7 @@ pub(super) fn new_id(entropy: &dyn Entropy) -> String {
     random.iter().map(|byte| char::from(DIGITS[usize::from(byte & 31)])).collect()
 }
 
-pub(super) fn body(bytes: Bytes) -> UnsyncBoxBody<Bytes, BoxError> {
+pub(crate) fn body(bytes: Bytes) -> UnsyncBoxBody<Bytes, BoxError> {
     Full::new(bytes).map_err(|never| -> BoxError { match never {} }).boxed_unsync()
 }
 
@@ -89,7 +89,7 @@ pub(super) fn plain(status: StatusCode, text: &str) -> Response<UnsyncBoxBody<By
 }
 
 /// The status and the id, nothing else: whoever attacks learns nothing, whoever was refused by mistake can name it.
-pub(super) fn refusal(status: StatusCode, id: &str) -> Response<UnsyncBoxBody<Bytes, BoxError>> {
+pub(crate) fn refusal(status: StatusCode, id: &str) -> Response<UnsyncBoxBody<Bytes, BoxError>> {
     let reason = status.canonical_reason().unwrap_or("Refused");
     let mut response = plain(status, &format!("{} {reason}\n{id}\n", status.as_u16()));
     if status == StatusCode::SERVICE_UNAVAILABLE {
