@@ -133,11 +133,10 @@ async fn what_could_be_read_in_two_ways_is_refused() {
     }
     // A pseudo-field after others, missing ones, a length twice, and bodies of another length.
     cases.push(Case(vec![SOUND[0], SOUND[1], SOUND[2], (b"x", b"y"), SOUND[3]], None));
-    (0..4).filter(|missing| *missing != 2).for_each(|missing| {
-        cases
-            .push((SOUND.iter().enumerate().filter(|(at, _)| *at != missing).map(|(_, field)| *field).collect(), None));
-    });
-    cases.push(Case(SOUND.iter().enumerate().filter(|(at, _)| *at != 2).map(|(_, field)| *field).collect(), None));
+    for missing in 0..4 {
+        let rest = SOUND.iter().enumerate().filter(|(at, _)| *at != missing);
+        cases.push(Case(rest.map(|(_, field)| *field).collect(), None));
+    }
     let lengths: [(&'static [u8], &'static [u8]); 2] = [(b"content-length", b"5"), (b"content-length", b"0")];
     cases.push(Case([SOUND.as_slice(), &lengths].concat(), Some(b"hello")));
     cases.push(Case(with_length.clone(), Some(b"hell")));
