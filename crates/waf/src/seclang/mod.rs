@@ -89,6 +89,10 @@ const HOST: [&str; 31] = [
 pub(crate) fn parse(text: &str) -> Result<Vec<Directive>, (usize, String)> {
     let mut directives = Vec::new();
     for words in lexer::directives(text).map_err(|(line, problem)| (line, problem.to_owned()))? {
+        // A line that only goes on, and goes on with nothing.
+        if words.words.is_empty() {
+            continue;
+        }
         let kind = directive(&words.words).map_err(|problem| (words.line, problem))?;
         directives.push(Directive { line: words.line, kind });
     }
@@ -179,5 +183,6 @@ mod tests {
         let error = parse("SecMarker A\n\nSecMagic On\n").unwrap_err();
         assert_eq!(error, (3, "there is no directive \"SecMagic\"".to_owned()));
         assert!(parse("SecRequestBodyLimit 13107200").is_ok());
+        assert!(parse("\\\n\nSecMarker A\n").is_ok_and(|directives| directives.len() == 1), "an empty line goes on");
     }
 }
