@@ -175,6 +175,10 @@ impl Multipart {
         if self.boundaries > 0 && self.form.flags.unmatched_boundary == 1 {
             self.form.flags.unmatched_boundary = 2;
         }
+        // The line end that ends the headers is not also the one before a boundary: others read this one as content.
+        if self.place == Place::Content && self.held.is_empty() {
+            self.refuse("a boundary follows the headers of a part at once");
+        }
         self.boundaries += 1;
         self.held.clear();
         if matches!(self.place, Place::Headers | Place::Content) {
