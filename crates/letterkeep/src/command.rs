@@ -3,6 +3,7 @@
 pub(crate) mod campaign;
 pub(crate) mod demo;
 pub(crate) mod doctor;
+pub(crate) mod edge;
 pub(crate) mod export;
 pub(crate) mod import;
 pub(crate) mod init;

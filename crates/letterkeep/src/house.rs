@@ -205,7 +205,8 @@ fn ask_passphrase(question: &str, twice: bool, hint: &'static str) -> anyhow::Re
     Ok(first)
 }
 
-fn make_directory(path: &Path) -> anyhow::Result<()> {
+/// Makes the data directory if it is not there. Nobody but its owner may look into it.
+pub(crate) fn make_directory(path: &Path) -> anyhow::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

@@ -67,6 +67,13 @@ enum Command {
     Init,
     /// Run the service: pages, background work, sending.
     Serve,
+    /// Stand before another service: TLS, limits and the firewall, without a database.
+    ///
+    /// Requests that pass go on over HTTP/1.1; WebSockets, streams and downloads pass as they come. The service is told
+    /// the client in X-Forwarded-For, -Proto and -Host and the request's id in X-Request-Id. The data directory holds
+    /// the certificate, installed rules and the file of decisions, and is made if it is missing; limits, the firewall
+    /// and exclusions stand in the configuration under [edge] and [firewall].
+    Edge(command::edge::Args),
     /// Import contacts from a CSV, TSV or XLSX file.
     Import(command::import::Args),
     /// Export contacts as CSV or JSON.
@@ -116,7 +123,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let mut config = loaded?;
     // Only a service that runs for days is followed by its log; commands speak for themselves.
     if config.log.level.is_empty() {
-        config.log.level = if matches!(cli.command, Command::Serve) { "info" } else { "warn" }.into();
+        config.log.level =
+            if matches!(cli.command, Command::Serve | Command::Edge(_)) { "info" } else { "warn" }.into();
     }
     log::start(&config.log);
     runtime.block_on(async {
@@ -124,6 +132,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Demo(args) => Box::pin(command::demo::run(config, args)).await,
             Command::Init => command::init::run(&config).await,
             Command::Serve => command::serve::run(config).await,
+            Command::Edge(args) => command::edge::run(config, args).await,
             Command::Doctor => Ok(ExitCode::SUCCESS),
             Command::Import(args) => command::import::run(&config, args).await,
             Command::Export(args) => command::export::run(&config, args).await,
