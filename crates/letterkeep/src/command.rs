@@ -9,6 +9,7 @@ pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod jobs;
 pub(crate) mod keys;
+pub(crate) mod ops;
 pub(crate) mod rules;
 pub(crate) mod serve;
 

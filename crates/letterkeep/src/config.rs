@@ -3,6 +3,7 @@
 //! Every refusal names the key, the line and what would be right.
 
 mod firewall;
+mod ops;
 mod passwords;
 
 use std::net::SocketAddr;
@@ -14,6 +15,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 pub(crate) use firewall::{EdgeLimits, FirewallMode, FirewallSettings, RulesFrom, own_exclusions};
+pub(crate) use ops::OpsListen;
 pub(crate) use passwords::PasswordRules;
 
 /// Where the service listens if nobody says otherwise.
@@ -69,6 +71,8 @@ pub(crate) struct Config {
     pub(crate) sign_up_open: bool,
     pub(crate) edge: EdgeLimits,
     pub(crate) firewall: FirewallSettings,
+    /// Where the operator's pages are.
+    pub(crate) ops: OpsListen,
     pub(crate) log: Log,
 }
 
@@ -155,6 +159,8 @@ struct File {
     edge: firewall::FileEdge,
     #[serde(default)]
     firewall: firewall::FileFirewall,
+    #[serde(default)]
+    ops: ops::FileOps,
     #[serde(default)]
     log: FileLog,
 }
@@ -343,6 +349,7 @@ impl Config {
         };
         let edge = EdgeLimits::parse(source, file.edge)?;
         let firewall = FirewallSettings::parse(source, file.firewall)?;
+        let ops = OpsListen::parse(source, file.ops, listen)?;
         let json = match source.find("LETTERKEEP_LOG_FORMAT", file.log.format) {
             None => false,
             Some(found) => match found.value.as_str() {
@@ -373,6 +380,7 @@ impl Config {
             sign_up_open,
             edge,
             firewall,
+            ops,
             log,
         })
     }

@@ -13,6 +13,7 @@ mod demo;
 mod edge;
 mod house;
 mod log;
+mod ops;
 mod private;
 mod worker;
 
@@ -53,6 +54,7 @@ Environment variables win over the configuration file, the command line over bot
   for example 10.1.0.0/16,::1), LETTERKEEP_SIGN_UP_OPEN (true, or false: then by invitation alone),
   LETTERKEEP_PASSPHRASE_FILE, LETTERKEEP_NEW_PASSPHRASE and LETTERKEEP_NEW_PASSPHRASE_FILE (for keys passphrase),
   LETTERKEEP_PASSWORD_BLOCKLIST, LETTERKEEP_PASSWORD_COST (19-mib or 46-mib),
+  LETTERKEEP_OPS_LISTEN (an address of this machine for the operator's pages, or off),
   LETTERKEEP_LOG (error … trace), LETTERKEEP_LOG_FORMAT (text or json)";
 
 #[derive(Subcommand)]
@@ -88,6 +90,8 @@ enum Command {
     Keys(command::keys::Args),
     /// Show, install and try the rules of the firewall.
     Rules(command::rules::Args),
+    /// Open the pages of whoever operates this installation: the firewall and what it decides.
+    Ops(command::ops::Args),
 }
 
 fn listen(text: &str) -> Result<SocketAddr, String> {
@@ -140,6 +144,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             Command::Jobs(args) => command::jobs::run(&config, args).await,
             Command::Keys(args) => command::keys::run(&config, args).await,
             Command::Rules(args) => command::rules::run(&config, args).await,
+            Command::Ops(args) => command::ops::run(&config, &args),
         }
     })
 }

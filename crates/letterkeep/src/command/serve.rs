@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use crate::config::{Config, Tls, own_exclusions};
 use crate::edge;
 use crate::house::House;
+use crate::ops;
 use crate::private;
 use crate::worker;
 
@@ -79,6 +80,8 @@ pub(crate) async fn serve(
     let router = crate::house::router(&house, &config, outbound.clone())?;
     let exclusions = own_exclusions()?;
     let firewall = edge::firewall(&config, &exclusions, house.clock.clone())?;
+    let in_force = exclusions.iter().chain(&config.firewall.exclusions).cloned().collect();
+    let operators = ops::start(&config, &house, firewall.clone(), in_force, stop.clone()).await?;
     if let Some(firewall) = firewall.clone() {
         tokio::spawn(edge::follow(firewall, config.clone(), exclusions, stop.clone()));
     }
@@ -94,6 +97,9 @@ pub(crate) async fn serve(
             let _ = ends.wait_for(|stop| *stop).await;
         })
         .await;
+    if let Some(operators) = operators {
+        operators.await.context("the operator's pages ended abnormally")?;
+    }
     jobs.await.context("the background worker ended abnormally")?;
     house.close().await;
     Ok(())

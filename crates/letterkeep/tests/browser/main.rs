@@ -7,6 +7,7 @@
 mod account;
 mod audience;
 mod campaign;
+mod operator;
 mod plain;
 mod service;
 mod visitor;
@@ -69,6 +70,15 @@ async fn in_english(visitor: &mut Visitor) {
         visitor.open(page).await;
         visitor.look(&format!("en{}", page.replace('/', "-"))).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operators_pages() {
+    let Some(browser) = Browser::start("de").await else { return };
+    let mut service = Service::start(&[]);
+    operator::walk(browser, &service).await.leave().await;
+    let log = service.end();
+    assert!(!log.contains(" ERROR ") && !log.contains("panicked"), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -176,8 +176,10 @@ impl Drop for Visitor {
 /// A form that is shown again has status 422, which Chromium reports like a missing file; so are the pages that are
 /// looked at because they do not exist.
 fn is_fault(entry: &ConsoleEntry) -> bool {
+    let wanted =
+        ["/nothing", "/u/x", "/ops/firewall?nobody", "/ops/firewall/requests/0000", "/ops/enter", "/log-in?q="];
     let refused_form = entry.source == "network"
-        && (entry.message.contains("422") || ["/nothing", "/u/x"].iter().any(|page| entry.message.contains(page)));
+        && (entry.message.contains("422") || wanted.iter().any(|page| entry.message.contains(page)));
     let blocked_by_us = entry.message.contains("ERR_BLOCKED_BY_CLIENT");
     let complains = entry.source == "security" || entry.message.contains("Content Security Policy");
     (complains || entry.level == "SEVERE") && !refused_form && !blocked_by_us

@@ -199,10 +199,8 @@ fn page(operator: &Operator, watched: &Watched, candidate: &Candidate, form: &Fi
                 dt { (t!(operator, "ops-field")) } dd { code { (candidate.field) } }
                 dt { (t!(operator, "ops-request")) } dd { code { (candidate.method) " " (candidate.route) } }
                 dt { (t!(operator, "ops-rule")) }
-                dd {
-                    a href={ "/ops/firewall/requests?rule=" (candidate.rule) } { (candidate.rule) } " "
-                    span lang="en" { (candidate.message) }
-                }
+                dd { a href={ "/ops/firewall/requests?rule=" (candidate.rule) } { (candidate.rule) } }
+                dt { (t!(operator, "ops-says")) } dd lang="en" { (candidate.message) }
                 dt { (t!(operator, "ops-requests")) } dd { (count(operator, candidate.requests)) }
                 dt { (t!(operator, "ops-networks")) } dd { (networks_of(operator, candidate.clients)) }
                 dt { (t!(operator, "ops-last")) } dd { (format::moment(operator, &operator.frame.zone, candidate.last)) }

@@ -126,7 +126,7 @@ fn place_of(operator: &Operator, decision: &Decision, found: &Matched, place: &P
             code class="break" { (place.variable) } br;
             span class="quiet small" { (t!(operator, "ops-bytes", from = from, to = to, length = place.length)) }
             @if found.score > 0 {
-                " " a class="small" href=(candidates::address(&decision.method, &decision.route, &place.variable, found.rule)) { (t!(operator, "ops-false-alarm")) }
+                p class="small" { a href=(candidates::address(&decision.method, &decision.route, &place.variable, found.rule)) { (t!(operator, "ops-false-alarm")) } }
             }
         }
     }
