@@ -5,6 +5,7 @@
 mod firewall;
 mod ops;
 mod passwords;
+mod tls;
 
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -17,6 +18,7 @@ use toml::Spanned;
 pub(crate) use firewall::{EdgeLimits, FirewallMode, FirewallSettings, RulesFrom, own_exclusions};
 pub(crate) use ops::OpsListen;
 pub(crate) use passwords::PasswordRules;
+pub(crate) use tls::{Tls, public_host};
 
 /// Where the service listens if nobody says otherwise.
 const LISTEN: &str = "127.0.0.1:8443";
@@ -59,6 +61,8 @@ pub(crate) struct Config {
     pub(crate) public_url: String,
     pub(crate) data: PathBuf,
     pub(crate) tls: Tls,
+    /// Where plain HTTP is answered, with nothing but the way to the encrypted address.
+    pub(crate) plain_listen: Option<SocketAddr>,
     pub(crate) database: Database,
     pub(crate) root: RootKey,
     /// For the command that changes the passphrase of the root key.
@@ -74,12 +78,6 @@ pub(crate) struct Config {
     /// Where the operator's pages are.
     pub(crate) ops: OpsListen,
     pub(crate) log: Log,
-}
-
-#[derive(Debug, Clone)]
-pub(crate) enum Tls {
-    SelfSigned,
-    Files { certificate: PathBuf, key: PathBuf },
 }
 
 #[derive(Clone)]
@@ -142,7 +140,7 @@ struct File {
     public_url: Option<Spanned<String>>,
     data: Option<PathBuf>,
     #[serde(default)]
-    tls: FileTls,
+    tls: tls::FileTls,
     #[serde(default)]
     database: FileDatabase,
     #[serde(default)]
@@ -163,13 +161,6 @@ struct File {
     ops: ops::FileOps,
     #[serde(default)]
     log: FileLog,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct FileTls {
-    certificate: Option<Spanned<String>>,
-    key: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -316,17 +307,7 @@ impl Config {
                 parse_public_url(&found.value).ok_or_else(|| refuse(found, "public_url", problem))?
             }
         };
-        let tls = match (
-            source.find("LETTERKEEP_TLS_CERTIFICATE", file.tls.certificate),
-            source.find("LETTERKEEP_TLS_KEY", file.tls.key),
-        ) {
-            (None, None) => Tls::SelfSigned,
-            (Some(certificate), Some(key)) => {
-                Tls::Files { certificate: certificate.value.into(), key: key.value.into() }
-            }
-            (Some(found), None) => return Err(refuse(found, "tls.certificate", "needs tls.key beside it")),
-            (None, Some(found)) => return Err(refuse(found, "tls.key", "needs tls.certificate beside it")),
-        };
+        let (tls, plain_listen) = tls::parse(source, file.tls, &public_url)?;
         let database = database(source, file.database)?;
         let root = root_key(source, file.keys, &data)?;
         let new_passphrase = passphrase(source, "LETTERKEEP_NEW_PASSPHRASE", "LETTERKEEP_NEW_PASSPHRASE_FILE", None);
@@ -371,6 +352,7 @@ impl Config {
             public_url,
             data,
             tls,
+            plain_listen,
             database,
             root,
             new_passphrase,

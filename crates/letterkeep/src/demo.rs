@@ -18,10 +18,11 @@ use anyhow::Context as _;
 use letterkeep_model::Network;
 use tokio::sync::watch;
 
-use crate::command::serve::{bind, serve, wait_for_signal};
+use crate::command::serve::{serve, wait_for_signal};
 use crate::command::{complain, say};
 use crate::config::Config;
 use crate::house::House;
+use crate::listen::bind;
 use journey::Journey;
 use mailbox::Mailbox;
 

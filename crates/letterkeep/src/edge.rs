@@ -13,7 +13,7 @@ use letterkeep_network::{
 };
 use tokio::sync::watch;
 
-use crate::config::{Config, FirewallMode, FirewallSettings, RulesFrom};
+use crate::config::{Config, FirewallMode, FirewallSettings, RulesFrom, public_host};
 
 /// The file of decisions in the data directory.
 const DECISIONS: &str = "firewall.jsonl";
@@ -103,25 +103,29 @@ pub(crate) async fn follow(firewall: Firewall, config: Config, own: Vec<Exclusio
     }
 }
 
-fn rules_of(settings: &FirewallSettings, data: &Path, own: &[Exclusion]) -> anyhow::Result<RuleSet> {
+/// How rules are loaded, with what the configuration says.
+pub(crate) fn rules_settings(settings: &FirewallSettings, own: &[Exclusion]) -> Settings {
     let exclusions: Vec<Exclusion> = own.iter().chain(&settings.exclusions).cloned().collect();
-    let wanted = Settings {
+    Settings {
         paranoia_level: settings.paranoia_level,
         inbound_threshold: settings.threshold,
         mode: if settings.mode == FirewallMode::Block { Mode::Blocking } else { Mode::DetectionOnly },
         exclusions: to_rules(&exclusions),
         ..Settings::default()
-    };
+    }
+}
+
+/// The set that the configuration names, loaded.
+pub(crate) fn rules_of(settings: &FirewallSettings, data: &Path, own: &[Exclusion]) -> anyhow::Result<RuleSet> {
     let origin = match &settings.rules {
         RulesFrom::Found => rules::find(data, Path::new("/"))?,
         RulesFrom::BuiltIn => Origin::BuiltIn,
         RulesFrom::Directory(path) => Origin::Directory(path.clone()),
     };
-    rules::load(&origin, &wanted).context("loading the firewall's rules")
+    rules::load(&origin, &rules_settings(settings, own)).context("loading the firewall's rules")
 }
 
 fn is_local(public_url: &str) -> bool {
-    let host = public_url.trim_start_matches("https://");
-    let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
+    let host = public_host(public_url);
     host == "localhost" || host.starts_with("127.") || host.ends_with(".localhost")
 }

@@ -12,6 +12,7 @@ mod config;
 mod demo;
 mod edge;
 mod house;
+mod listen;
 mod log;
 mod ops;
 mod private;

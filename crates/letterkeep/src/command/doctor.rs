@@ -5,11 +5,13 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use letterkeep_model::{Id, kind};
+use letterkeep_network::rules;
 use letterkeep_store::audit::{self, Chain};
 use letterkeep_store::{KeyStoreError, Schema, Tx, account, queue};
 
 use super::say;
-use crate::config::{Config, ConfigError, Database, RootKey, Tls};
+use crate::config::{Config, ConfigError, Database, FirewallMode, RootKey, Tls, own_exclusions};
+use crate::edge;
 use crate::house::{House, root_source};
 
 /// One finding.
@@ -59,13 +61,15 @@ async fn examine(config: &Config) -> Vec<Finding> {
     findings.push(listening(config));
     findings.push(match &config.tls {
         Tls::SelfSigned => {
-            Note("the certificate is self-signed: browsers warn; set tls.certificate and tls.key for real work".into())
+            Note("the certificate is self-signed: browsers warn; set tls.certificate and tls.key, or [tls.acme], for real work".into())
         }
         Tls::Files { certificate, key } => match letterkeep_network::Certificate::read(certificate, key) {
             Ok(_) => Good(format!("certificate and key in {} can be read", certificate.display())),
             Err(error) => Bad(error.to_string(), "set tls.certificate and tls.key to PEM files".into()),
         },
+        Tls::Acme(acme) => Good(format!("the certificate comes from {}", acme.directory)),
     });
+    findings.push(firewall(config));
     findings.extend(exposed(config));
     findings.push(match (config.passwords.load(), config.passwords.blocklist()) {
         (Ok(_), Some(list)) => Good(format!("the forbidden passwords in {} can be read", list.display())),
@@ -107,6 +111,23 @@ async fn examine(config: &Config) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// The rules of the firewall, loaded and tried as the service does it.
+fn firewall(config: &Config) -> Finding {
+    if config.firewall.mode == FirewallMode::Off {
+        return Bad("the firewall is switched off".into(), "set firewall.mode to block".into());
+    }
+    let loaded = own_exclusions().map_err(anyhow::Error::from);
+    let loaded = loaded.and_then(|own| edge::rules_of(&config.firewall, &config.data, &own));
+    let tried = loaded.and_then(|set| Ok((rules::self_test(&set)?, set)));
+    match tried {
+        Ok((_, set)) if config.firewall.mode == FirewallMode::Detect => {
+            Note(format!("the firewall only tells, it refuses nothing ({} {})", set.name, set.version))
+        }
+        Ok((_, set)) => Good(format!("the firewall refuses by {} {}, {} rules", set.name, set.version, set.len())),
+        Err(error) => Bad(format!("the firewall: {error:#}"), "see: letterkeep rules show".into()),
+    }
 }
 
 fn strangers(config: &Config) -> Finding {

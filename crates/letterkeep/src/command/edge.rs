@@ -8,8 +8,9 @@ use letterkeep_model::{SystemClock, SystemEntropy};
 use letterkeep_network::{Edge, EdgeSettings, Policy, Proxy, ProxySettings, Routes, Upstream};
 use tokio::sync::watch;
 
-use crate::command::serve::{bind, wait_for_signal};
+use crate::command::serve::wait_for_signal;
 use crate::config::Config;
+use crate::listen::{self, bind};
 use crate::{edge, house};
 
 #[derive(clap::Args)]
@@ -42,6 +43,7 @@ pub(crate) async fn run(config: Config, args: Args) -> anyhow::Result<ExitCode> 
     let clock = Arc::new(SystemClock);
     let firewall = edge::firewall(&config, &[], clock.clone())?;
     let (stop, stopped) = watch::channel(false);
+    listen::accompany(&config, listener.tls(), &stopped).await?;
     if let Some(firewall) = firewall.clone() {
         tokio::spawn(edge::follow(firewall, config.clone(), Vec::new(), stopped.clone()));
     }

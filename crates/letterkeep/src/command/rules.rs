@@ -7,12 +7,11 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail, ensure};
 use clap::Subcommand;
 use letterkeep_model::{Clock as _, SystemClock};
-use letterkeep_network::rules::{
-    self, Current, MAX_PACKAGE, Origin, Package, RuleSet, SelfTest, Settings, Verification,
-};
+use letterkeep_network::rules::{self, Current, MAX_PACKAGE, Origin, Package, RuleSet, SelfTest, Verification};
 
 use super::say;
-use crate::config::Config;
+use crate::config::{Config, own_exclusions};
+use crate::edge;
 
 /// Where Debian's package is looked for.
 const ROOT: &str = "/";
@@ -62,7 +61,8 @@ enum What {
 
 pub(crate) async fn run(config: &Config, args: Args) -> anyhow::Result<ExitCode> {
     let (data, root) = (config.data.as_path(), Path::new(ROOT));
-    let settings = Settings::default();
+    // As the service itself loads them, with the exclusions of its own pages.
+    let settings = edge::rules_settings(&config.firewall, &own_exclusions()?);
     match args.what {
         What::Show => {
             let set = rules::load(&rules::find(data, root)?, &settings)?;

@@ -1,21 +1,17 @@
 //! `letterkeep serve`
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Context as _;
-use letterkeep_network::{Certificate, Edge, EdgeSettings, Limits, Listener, TlsSource};
+use letterkeep_network::{Edge, EdgeSettings, Listener};
 use tokio::sync::watch;
 
-use crate::config::{Config, Tls, own_exclusions};
+use crate::config::{Config, own_exclusions};
 use crate::edge;
 use crate::house::House;
+use crate::listen::{self, bind};
 use crate::ops;
-use crate::private;
 use crate::worker;
-
-/// How often the certificate's files are looked at.
-const CERTIFICATE_LOOK: Duration = Duration::from_secs(5);
 
 pub(crate) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let listener = bind(&config).await?;
@@ -37,38 +33,6 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Binds the address with the configured certificate, before anything else is opened: a port in use is the most
-/// frequent reason not to start.
-pub(crate) async fn bind(config: &Config) -> anyhow::Result<Listener> {
-    let source = match &config.tls {
-        Tls::Files { certificate, key } => {
-            private::refuse_exposed(key)?;
-            TlsSource::Files { certificate: certificate.clone(), key: key.clone(), every: CERTIFICATE_LOOK }
-        }
-        Tls::SelfSigned => {
-            anyhow::ensure!(
-                config.data.is_dir(),
-                "there is no data directory {}; make one with: letterkeep init",
-                config.data.display()
-            );
-            let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-            let host = config.public_url.trim_start_matches("https://");
-            let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
-            let host = host.trim_matches(['[', ']']).to_owned();
-            if !names.contains(&host) {
-                names.insert(0, host);
-            }
-            TlsSource::Fixed(Certificate::self_signed(
-                &config.data,
-                &names,
-                letterkeep_model::Clock::now(&letterkeep_model::SystemClock),
-            )?)
-        }
-    };
-    let limits = Limits { trusted: config.edge.trusted.clone(), ..Limits::default() };
-    Ok(Listener::bind(config.listen, source, limits).await?)
-}
-
 /// Serves pages and runs jobs until `stop` turns true.
 pub(crate) async fn serve(
     listener: Listener,
@@ -76,6 +40,7 @@ pub(crate) async fn serve(
     config: Config,
     stop: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
+    listen::accompany(&config, listener.tls(), &stop).await?;
     let outbound = crate::house::outbound(&config)?;
     let router = crate::house::router(&house, &config, outbound.clone())?;
     let exclusions = own_exclusions()?;
