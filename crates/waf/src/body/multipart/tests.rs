@@ -73,6 +73,7 @@ fn what_parsers_read_differently_is_refused_and_still_seen() {
         (format!("--xyz\n{name}\n\nvalue\n--xyzz\n--xyz--\n"), "follows a boundary"),
         (format!("--xyz\n{name}\n\nvalue\n--xyz \n--xyz--\n"), "follows a boundary"),
         (format!("--xyz\n{name}\n\nvalue\n"), "final boundary"),
+        (format!("--xyz\n{name}\n\n--xyz--\n"), "at once"),
         (format!("--xyz\n{name}\n--xyz--\n"), "inside its headers"),
         ("value".to_owned(), "no boundary"),
     ];
