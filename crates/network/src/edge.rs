@@ -297,7 +297,10 @@ impl Shared {
             return answer::refusal(StatusCode::FORBIDDEN, &id.0);
         }
         parts.headers.remove(TRANSFER_ENCODING);
-        parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+        // Without a body the length may be that of another answer: HEAD, 304 (RFC 9110 §8.6).
+        if !body.is_empty() {
+            parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+        }
         Response::from_parts(parts, answer::body(body))
     }
 

@@ -1,10 +1,13 @@
 //! What comes to the service and what comes back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
-use letterkeep_network::{EdgeSettings, Policy, ProxySettings, Routes};
+use letterkeep_model::SystemClock;
+use letterkeep_network::rules::{self, Origin, Settings};
+use letterkeep_network::{EdgeSettings, Firewall, FirewallLimits, Policy, ProxySettings, Routes};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::running::{before, request, start, start_as};
@@ -106,7 +109,7 @@ async fn an_upload_can_stream() {
     let upstream = Upstream::start("a");
     let default = Policy { streams: true, ..Policy::default() };
     let edge = EdgeSettings { routes: Routes { routes: Vec::new(), default }, ..EdgeSettings::default() };
-    let running = start_as(before(&[upstream.address]), edge).await;
+    let running = start_as(before(&[upstream.address]), edge, None).await;
     for (framing, expected) in [
         ("Content-Length: 5\r\n\r\nabcde", ("content-length", "5", "\r\n\r\nabcde")),
         (
@@ -122,6 +125,21 @@ async fn an_upload_can_stream() {
         assert_eq!(values(&requests[0], name), [value], "{requests:?}");
         assert!(requests[0].ends_with(end), "{requests:?}");
     }
+}
+
+/// An answer to HEAD tells the length of a body that it does not have (RFC 9110 §9.3.2), also where answers are looked at.
+#[tokio::test]
+async fn a_head_keeps_its_length() {
+    let upstream = Upstream::start("a");
+    let default = Policy { inspects_answers: true, ..Policy::default() };
+    let edge = EdgeSettings { routes: Routes { routes: Vec::new(), default }, ..EdgeSettings::default() };
+    let set = rules::load(&Origin::BuiltIn, &Settings::default()).unwrap();
+    let firewall = Firewall::new(set, FirewallLimits::default(), Arc::new(SystemClock), None).unwrap();
+    let running = start_as(before(&[upstream.address]), edge, Some(firewall)).await;
+    let browser = "User-Agent: Mozilla/5.0\r\nAccept: text/html\r\nConnection: close";
+    let answer = running.send(&format!("HEAD /a HTTP/1.1\r\nHost: shop.example\r\n{browser}\r\n\r\n")).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert_eq!(values(&answer, "content-length"), ["1234"]);
 }
 
 #[tokio::test]

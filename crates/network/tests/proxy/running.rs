@@ -11,7 +11,7 @@ use hyper::client::conn::http2::SendRequest;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use letterkeep_model::{Clock as _, SystemClock, SystemEntropy};
 use letterkeep_network::{
-    Certificate, Edge, EdgeSettings, Limits, Listener, Proxy, ProxySettings, TlsSource, Upstream,
+    Certificate, Edge, EdgeSettings, Firewall, Limits, Listener, Proxy, ProxySettings, TlsSource, Upstream,
 };
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -35,10 +35,10 @@ pub(crate) fn before(upstreams: &[SocketAddr]) -> ProxySettings {
 }
 
 pub(crate) async fn start(settings: ProxySettings) -> Running {
-    start_as(settings, EdgeSettings::default()).await
+    start_as(settings, EdgeSettings::default(), None).await
 }
 
-pub(crate) async fn start_as(settings: ProxySettings, edge: EdgeSettings) -> Running {
+pub(crate) async fn start_as(settings: ProxySettings, edge: EdgeSettings, firewall: Option<Firewall>) -> Running {
     let directory = tempfile::tempdir().unwrap();
     let certificate = Certificate::self_signed(directory.path(), &["localhost".into()], SystemClock.now()).unwrap();
     let mut roots = RootCertStore::empty();
@@ -47,7 +47,7 @@ pub(crate) async fn start_as(settings: ProxySettings, edge: EdgeSettings) -> Run
         Listener::bind("127.0.0.1:0".parse().unwrap(), TlsSource::Fixed(certificate), Limits::default()).await.unwrap();
     let address = listener.address().unwrap();
     let proxy = Proxy::new(settings).unwrap();
-    let service = Edge::new(proxy.clone(), edge, None, Arc::new(SystemClock), Arc::new(SystemEntropy));
+    let service = Edge::new(proxy.clone(), edge, firewall, Arc::new(SystemClock), Arc::new(SystemEntropy));
     let (stop, stopped) = oneshot::channel();
     tokio::spawn(listener.serve(service, async {
         let _ = stopped.await;

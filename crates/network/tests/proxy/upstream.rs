@@ -117,6 +117,10 @@ async fn converse(mut stream: TcpStream, shared: Arc<Shared>) -> std::io::Result
                 tokio::io::copy(&mut from, &mut to).await?;
                 return Ok(());
             }
+            _ if request.starts_with("HEAD ") => {
+                let fields = "Content-Type: text/html\r\nContent-Length: 1234";
+                stream.write_all(format!("HTTP/1.1 200 OK\r\n{fields}\r\n\r\n").as_bytes()).await?;
+            }
             _ => {
                 let name = &shared.name;
                 let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{name}", name.len());
