@@ -119,6 +119,15 @@ fn every_refusal_says_what_is_wrong_and_what_to_do() {
     let (done, said) = run(letterkeep(dir.path()).args(["serve", "--config", "wrong.toml"]));
     assert!(!done && said.contains("line 3") && said.contains("log.format"), "{said}");
 
+    // The operator's pages of a service that does not run, are switched off, or would be open to others.
+    let (done, said) = run(letterkeep(dir.path()).args(["ops", "link"]));
+    assert!(!done && said.contains("letterkeep serve"), "{said}");
+    for (listen, part) in [("off", "switched off"), ("0.0.0.0:8444", "ssh -L")] {
+        let (done, said) = run(letterkeep(dir.path()).args(["ops", "link"]).env("LETTERKEEP_OPS_LISTEN", listen));
+        assert!(!done && said.contains(part) && said.contains("ops.listen"), "{said}");
+    }
+    assert!(!dir.path().join("letterkeep-data/ops-link").exists(), "a link was made all the same");
+
     // A contact file that is not there; an account that is not there.
     let (done, said) = run(letterkeep(dir.path()).args(["import", "nowhere.csv"]));
     assert!(!done && said.contains("nowhere.csv"), "{said}");

@@ -109,6 +109,7 @@ ops-matches-title = Was die Regeln gefunden haben
 ops-matches-none = Keine Regel hat etwas gefunden; eine Grenze hat entschieden.
 ops-says = Was sie von sich sagt
 ops-severity = Schwere
+ops-counts = Zählt
 ops-places = Wo
 ops-severity-emergency = Notfall
 ops-severity-alert = Alarm

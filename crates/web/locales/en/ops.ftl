@@ -109,6 +109,7 @@ ops-matches-title = What the rules found
 ops-matches-none = No rule found anything; a limit decided.
 ops-says = What it says of itself
 ops-severity = Severity
+ops-counts = Counts
 ops-places = Where
 ops-severity-emergency = emergency
 ops-severity-alert = alert

@@ -95,7 +95,7 @@ fn told(operator: &Operator, decision: &Decision, threshold: u32) -> Markup {
 
 fn matches(operator: &Operator, decision: &Decision) -> Markup {
     let [rule, says, severity, score, places] =
-        ["ops-rule", "ops-says", "ops-severity", "ops-score", "ops-places"].map(|key| t!(operator, key));
+        ["ops-rule", "ops-says", "ops-severity", "ops-counts", "ops-places"].map(|key| t!(operator, key));
     let head = html! {
         th scope="col" { (rule) } th scope="col" { (says) } th scope="col" { (severity) }
         th scope="col" class="number" { (score) } th scope="col" { (places) }
@@ -107,7 +107,7 @@ fn matches(operator: &Operator, decision: &Decision) -> Markup {
                 (cell(&says, &html! { span class="break" lang="en" { (found.message) } }))
                 (cell(&severity, &html! { (severity_of(operator, found)) }))
                 (number_cell(&score, &format::whole(operator, found.score)))
-                (cell(&places, &html! { @for place in &found.findings { (place_of(operator, decision, found, place)) } }))
+                (cell(&places, &html! { div { @for place in &found.findings { (place_of(operator, decision, found, place)) } } }))
             }
         }
     };
@@ -123,7 +123,7 @@ fn place_of(operator: &Operator, decision: &Decision, found: &Matched, place: &P
     let (from, to) = place.span;
     html! {
         div {
-            code class="break" { (place.variable) } br;
+            code { (place.variable) } br;
             span class="quiet small" { (t!(operator, "ops-bytes", from = from, to = to, length = place.length)) }
             @if found.score > 0 {
                 p class="small" { a href=(candidates::address(&decision.method, &decision.route, &place.variable, found.rule)) { (t!(operator, "ops-false-alarm")) } }

@@ -157,10 +157,13 @@ fn exclusions(operator: &Operator, exclusions: &[Exclusion]) -> Markup {
                     }
                 }
                 (cell(&fields, &html! {
-                    @if exclusion.fields.is_empty() { (t!(operator, "ops-every-field")) }
-                    @for field in &exclusion.fields { div { code class="break" { (field.as_str()) } } }
+                    // One box: on a phone each piece of a cell would become a column.
+                    div {
+                        @if exclusion.fields.is_empty() { (t!(operator, "ops-every-field")) }
+                        @for field in &exclusion.fields { div { code { (field.as_str()) } } }
+                    }
                 }))
-                (cell(&rules, &html! { @for rules in &exclusion.rules { div { code { (rules) } } } }))
+                (cell(&rules, &html! { div { @for rules in &exclusion.rules { div class="nowrap" { code { (rules) } } } } }))
                 (cell(&reason, &html! { span class="break" { (exclusion.reason) } }))
             }
         }
