@@ -1,5 +1,8 @@
 //! The operator's pages, by the link that the command prints.
 
+use std::process::Command;
+use std::time::Duration;
+
 use letterkeep_testkit::browser::Browser;
 
 use crate::service::Service;
@@ -16,7 +19,7 @@ pub(crate) async fn walk(browser: Browser, service: &Service) -> Visitor {
     let console = browser.console().await;
     assert_eq!(console.iter().filter(|entry| entry.message.contains("403")).count(), 1, "{console:?}");
 
-    let link = service.operator_link().await;
+    let link = link_of(service).await;
     let (base, path) = link.split_at(link.find("/ops/").unwrap());
     let mut visitor = Visitor::new(browser, base);
     visitor.open("/ops/firewall?nobody").await;
@@ -59,4 +62,19 @@ pub(crate) async fn walk(browser: Browser, service: &Service) -> Visitor {
     assert!(visitor.exists(".notice-bad").await, "the link works once");
     visitor.look("en-ops-refused").await;
     visitor
+}
+
+/// What `ops link` prints, as soon as the operator's pages are served.
+async fn link_of(service: &Service) -> String {
+    let mut said = String::new();
+    for _ in 0..100 {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_letterkeep"));
+        let output = program.args(["ops", "link"]).current_dir(service.directory()).env_clear().output().unwrap();
+        if output.status.success() {
+            return String::from_utf8(output.stdout).unwrap().trim().to_owned();
+        }
+        said = String::from_utf8_lossy(&output.stderr).into_owned();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("there is no link: {said}");
 }

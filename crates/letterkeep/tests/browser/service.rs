@@ -76,20 +76,6 @@ impl Service {
         self.log.lock().unwrap().clone()
     }
 
-    /// What `ops link` prints, as soon as the operator's pages are served.
-    pub(crate) async fn operator_link(&self) -> String {
-        let mut said = String::new();
-        for _ in 0..100 {
-            let output = program(self.data.path()).args(["ops", "link"]).stdout(Stdio::piped()).output().unwrap();
-            if output.status.success() {
-                return String::from_utf8(output.stdout).unwrap().trim().to_owned();
-            }
-            said = String::from_utf8_lossy(&output.stderr).into_owned();
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        panic!("there is no link: {said}\n{}", self.log());
-    }
-
     /// Ends it as a power cut would; yields everything that it has logged. What it has stored stays.
     pub(crate) fn end(&mut self) -> String {
         let _ = self.child.kill();

@@ -69,7 +69,7 @@ fn table(operator: &Operator, candidates: &[Candidate]) -> Markup {
             tr {
                 th scope="row" { a href=(address(&one.method, &one.route, &one.field, one.rule)) { code class="break" { (one.field) } } }
                 (cell(&request, &html! { code class="break" { (one.method) " " (one.route) } }))
-                (cell(&rule, &html! { (one.rule) span class="note quiet small" lang="en" { (one.message) } }))
+                (cell(&rule, &html! { div { (one.rule) span class="note quiet small" lang="en" { (one.message) } } }))
                 (number_cell(&requests, &count(operator, one.requests)))
                 (number_cell(&networks, &networks_of(operator, one.clients)))
                 (cell(&last, &format::ago(operator, &operator.frame.zone, operator.frame.now, one.last)))
