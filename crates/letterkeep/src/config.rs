@@ -15,7 +15,7 @@ use letterkeep_model::Network;
 use serde::Deserialize;
 use toml::Spanned;
 
-pub(crate) use firewall::{EdgeLimits, FirewallMode, FirewallSettings, RulesFrom, own_exclusions};
+pub(crate) use firewall::{EdgeLimits, FirewallMode, FirewallSettings, RulesFrom, own_exclusions, read_exclusions};
 pub(crate) use ops::OpsListen;
 pub(crate) use passwords::PasswordRules;
 pub(crate) use tls::{Tls, public_host};

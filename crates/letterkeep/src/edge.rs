@@ -1,6 +1,8 @@
 //! The edge in front of the service: which routes may do what, which rules look at requests, and how new rules come in
 //! while the service runs.
 
+mod approved;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,10 +15,15 @@ use letterkeep_network::{
 };
 use tokio::sync::watch;
 
+pub(crate) use approved::Approved;
+
 use crate::config::{Config, FirewallMode, FirewallSettings, RulesFrom, public_host};
 
 /// The file of decisions in the data directory.
 const DECISIONS: &str = "firewall.jsonl";
+
+/// Where recipients' links lead. Their mailbox providers fetch pictures and links for all of them from few addresses.
+const FOR_RECIPIENTS: [&str; 4] = ["/o/", "/c/", "/v/", "/u/"];
 
 /// How often somebody looks whether other rules were installed.
 const LOOK: Duration = Duration::from_secs(2);
@@ -41,7 +48,8 @@ pub(crate) fn settings(config: &Config, routes: Routes) -> EdgeSettings {
 /// The routes of our own pages: forms are looked at as a whole, files while they arrive.
 pub(crate) fn own_routes(upload_bytes: u64) -> anyhow::Result<Routes> {
     let route = |declared: letterkeep_web::Declared| {
-        let usual = Policy::default();
+        let shared_addresses = FOR_RECIPIENTS.iter().any(|start| declared.path.starts_with(start));
+        let usual = Policy { shared_addresses, ..Policy::default() };
         let policy = if declared.upload { Policy { body_bytes: upload_bytes, streams: true, ..usual } } else { usual };
         Ok(Route { method: Some(declared.method), pattern: Pattern::new(declared.path)?, policy })
     };
@@ -63,20 +71,22 @@ pub(crate) fn firewall(config: &Config, own: &[Exclusion], clock: Arc<dyn Clock>
     Ok(Some(firewall.with_context(|| format!("opening {}", file.display()))?))
 }
 
-/// Uses other rules as soon as they are installed, without a restart, until `stop` turns true. They are loaded and tried
+/// Uses other rules as soon as they are installed, and exclusions as soon as they are approved, without a restart, until
+/// `stop` turns true. They are loaded and tried
 /// beside the ones in use; what does not pass changes nothing.
 pub(crate) async fn follow(firewall: Firewall, config: Config, own: Vec<Exclusion>, mut stop: watch::Receiver<bool>) {
-    if config.firewall.rules != RulesFrom::Found {
-        return;
-    }
     let (config, own) = (Arc::new(config), Arc::new(own));
-    let mut known = rules::watch_token(&config.data);
+    let seen_at = |data: &Path| {
+        let approved = std::fs::metadata(approved::file(data)).and_then(|file| Ok((file.modified()?, file.len()))).ok();
+        (rules::watch_token(data), approved)
+    };
+    let mut known = seen_at(&config.data);
     loop {
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
             () = tokio::time::sleep(LOOK) => {}
         }
-        let seen = rules::watch_token(&config.data);
+        let seen = seen_at(&config.data);
         if seen == known {
             continue;
         }
@@ -122,7 +132,9 @@ pub(crate) fn rules_of(settings: &FirewallSettings, data: &Path, own: &[Exclusio
         RulesFrom::BuiltIn => Origin::BuiltIn,
         RulesFrom::Directory(path) => Origin::Directory(path.clone()),
     };
-    rules::load(&origin, &rules_settings(settings, own)).context("loading the firewall's rules")
+    let approved = approved::read(data)?;
+    let exclusions: Vec<Exclusion> = own.iter().chain(&approved).cloned().collect();
+    rules::load(&origin, &rules_settings(settings, &exclusions)).context("loading the firewall's rules")
 }
 
 fn is_local(public_url: &str) -> bool {

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use anyhow::{Context as _, ensure};
 use letterkeep_model::{Clock as _, SystemClock};
 use letterkeep_network::rules::Mode;
-use letterkeep_network::{Certificate, Exclusion, Firewall, Limits, ListenError, Listener, TlsSource};
+use letterkeep_network::{Certificate, Firewall, Limits, ListenError, Listener, TlsSource};
 use letterkeep_web::ops::{OneTimeLink, OpsHouse, Watched};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::config::{Config, FirewallMode, OpsListen};
+use crate::edge::Approved;
 use crate::house::House;
 
 /// Connections at the same time: a browser or two.
@@ -46,7 +47,7 @@ pub(crate) async fn start(
     config: &Config,
     house: &House,
     firewall: Option<Firewall>,
-    exclusions: Vec<Exclusion>,
+    exclusions: Approved,
     mut stop: watch::Receiver<bool>,
 ) -> anyhow::Result<Option<JoinHandle<()>>> {
     let file = address_file(&config.data);

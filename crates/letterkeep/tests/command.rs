@@ -44,6 +44,8 @@ fn whole_journey(dir: &Path, database: Option<&str>) {
     for part in ["300 imported", "300 accepted, 0 failed, 0 skipped, 0 in doubt", "600 of 600 hold", "TOTP secret"] {
         assert!(said.contains(part), "{part:?} is missing in:\n{said}");
     }
+    let decisions = std::fs::read_to_string(dir.join("letterkeep-data/firewall.jsonl")).unwrap();
+    assert_eq!(decisions, "", "the firewall found something in the demonstration");
     assert!(!said.contains("Opens         0") && !said.contains("Clicks        0"), "{said}");
 
     let (done, said) = run(with_database(letterkeep(dir)).arg("doctor"));

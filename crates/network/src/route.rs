@@ -108,6 +108,9 @@ pub struct Policy {
     /// Whether answers are looked at too, if they are pages or data of a size that can be kept. Never streams or
     /// downloads.
     pub inspects_answers: bool,
+    /// Many people come from one address here, such as the picture proxies of mailbox providers: no limit of rate for a
+    /// client.
+    pub shared_addresses: bool,
     /// Answered also when the service is overloaded, and without limits of rate: health.
     pub vital: bool,
 }
@@ -120,6 +123,7 @@ impl Default for Policy {
             streams: false,
             inspects: true,
             inspects_answers: false,
+            shared_addresses: false,
             vital: false,
         }
     }

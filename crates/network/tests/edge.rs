@@ -245,7 +245,9 @@ async fn more_than_a_route_takes_is_refused() {
 #[tokio::test]
 async fn who_asks_too_often_waits_and_is_told_how_long() {
     let rate = |requests| Some(Rate { requests, per: Duration::from_secs(30) });
+    let shared = Policy { shared_addresses: true, ..Policy::default() };
     let settings = EdgeSettings {
+        routes: Routes { routes: vec![route("/pixel", shared)], default: Policy::default() },
         client_rate: rate(5),
         session_rate: rate(3),
         account_rate: None,
@@ -266,6 +268,9 @@ async fn who_asks_too_often_waits_and_is_told_how_long() {
     assert_eq!(running.ask("GET", "/", &of("192.0.2.1", "b"), b"").await.status(), 200, "another session");
     assert_eq!(running.ask("GET", "/", &of("192.0.2.1", "c"), b"").await.status(), 429, "the client's own limit");
     assert_eq!(running.ask("GET", "/", &of("192.0.2.2", "d"), b"").await.status(), 200, "another client");
+    let proxy = "X-Forwarded-For: 192.0.2.1\r\n";
+    assert_eq!(running.ask("GET", "/pixel", proxy, b"").await.status(), 200, "many people, one address");
+    assert_eq!(running.ask("GET", "/", proxy, b"").await.status(), 429);
     *running.clock.0.lock().unwrap() = running.clock.now().plus(Duration::from_secs(10));
     assert_eq!(running.ask("GET", "/", &of("192.0.2.3", "a"), b"").await.status(), 200);
     let clients = running.behind.clients.lock().unwrap();

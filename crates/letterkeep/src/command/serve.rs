@@ -7,7 +7,7 @@ use letterkeep_network::{Edge, EdgeSettings, Listener};
 use tokio::sync::watch;
 
 use crate::config::{Config, own_exclusions};
-use crate::edge;
+use crate::edge::{self, Approved};
 use crate::house::House;
 use crate::listen::{self, bind};
 use crate::ops;
@@ -46,6 +46,7 @@ pub(crate) async fn serve(
     let exclusions = own_exclusions()?;
     let firewall = edge::firewall(&config, &exclusions, house.clock.clone())?;
     let in_force = exclusions.iter().chain(&config.firewall.exclusions).cloned().collect();
+    let in_force = Approved { data: config.data.clone(), configured: in_force };
     let operators = ops::start(&config, &house, firewall.clone(), in_force, stop.clone()).await?;
     if let Some(firewall) = firewall.clone() {
         tokio::spawn(edge::follow(firewall, config.clone(), exclusions, stop.clone()));

@@ -1,6 +1,6 @@
 //! `[edge]` and `[firewall]`: proxies in front, limits of rate, which rules look at requests, and what they do not.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use letterkeep_model::Network;
@@ -209,15 +209,19 @@ fn exclusion(source: &Source<'_>, file: FileExclusion) -> Result<Exclusion, Conf
 
 /// The exclusions that our own pages need, from the file that stands beside the code.
 pub(crate) fn own_exclusions() -> Result<Vec<Exclusion>, ConfigError> {
+    read_exclusions(Path::new("exclusions.toml"), include_str!("../edge/exclusions.toml"))
+}
+
+/// A file that holds nothing but exclusions.
+pub(crate) fn read_exclusions(path: &Path, text: &str) -> Result<Vec<Exclusion>, ConfigError> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
-    struct Own {
+    struct File {
         exclusion: Vec<FileExclusion>,
     }
-    let text = include_str!("../edge/exclusions.toml");
-    let source = Source { path: std::path::Path::new("exclusions.toml"), text, environment: &|_| None };
-    let own: Own = toml::from_str(text).map_err(|error| source.not_valid(&error))?;
-    own.exclusion.into_iter().map(|file| exclusion(&source, file)).collect()
+    let source = Source { path, text, environment: &|_| None };
+    let file: File = toml::from_str(text).map_err(|error| source.not_valid(&error))?;
+    file.exclusion.into_iter().map(|file| exclusion(&source, file)).collect()
 }
 
 const RATE: &str = "is no rate; write requests and a period, for example 600/30s or 3000/1m, or off";

@@ -7,7 +7,6 @@
 mod plant;
 mod search;
 #[path = "../browser/service.rs"]
-#[expect(dead_code, reason = "the operator's pages are looked at in the browser alone")]
 mod service;
 mod visitor;
 

@@ -112,7 +112,7 @@ impl Gate {
             .and_then(|session| self.accounts.lock().unwrap_or_else(PoisonError::into_inner).get(&session).cloned());
         let mut tightest: Option<Standing> = None;
         let limits = [
-            self.client.as_ref().map(|limiter| limiter.take(client, now)),
+            self.client.as_ref().filter(|_| !policy.shared_addresses).map(|limiter| limiter.take(client, now)),
             self.session.as_ref().zip(session).map(|(limiter, session)| limiter.take(session, now)),
             self.account.as_ref().zip(account).map(|(limiter, account)| limiter.take(account, now)),
         ];
