@@ -199,8 +199,8 @@ impl Inner {
         let (parts, body) = request.into_parts();
         let mut headers = fields::to_upstream(&parts, tunnel.is_some());
         let progress = Progress::default();
-        // A request without a body that may be repeated (RFC 9110 §9.2.2), and that no upstream has seen.
-        let again = parts.method.is_idempotent() && body.is_end_stream();
+        // Without a body nothing is lost when a connection cannot be made: no upstream has seen the request.
+        let again = body.is_end_stream();
         if !body.is_end_stream() && !has_content(&parts.method) {
             // Some servers do not read a body that they do not expect, and would take it for the next request.
             fields::ends_connection(&mut headers);

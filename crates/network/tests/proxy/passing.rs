@@ -143,6 +143,23 @@ async fn a_head_keeps_its_length() {
 }
 
 #[tokio::test]
+async fn a_client_that_waits_is_answered_by_the_edge() {
+    let upstream = Upstream::start("a");
+    let running = start(before(&[upstream.address])).await;
+    let mut stream = running.connect("http/1.1").await;
+    let wire = "POST /a HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\nConnection: close\r\n\r\n";
+    stream.write_all(wire.as_bytes()).await.unwrap();
+    let mut interim = [0; 25];
+    stream.read_exact(&mut interim).await.unwrap();
+    assert_eq!(&interim, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(b"xy").await.unwrap();
+    let mut answer = String::new();
+    let _ = stream.read_to_string(&mut answer).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(values(&upstream.requests()[0], "expect").is_empty());
+}
+
+#[tokio::test]
 async fn two_types_of_one_body_are_refused() {
     let upstream = Upstream::start("a");
     let running = start(before(&[upstream.address])).await;
@@ -170,9 +187,11 @@ async fn what_goes_wrong_has_a_status_and_an_id() {
         assert!(answer.ends_with(&format!("\r\n\r\n{status}\n{id}\n")), "{answer}");
     }
     let mut sender = running.http2().await;
-    let asked = request("GET", "/half").body(Full::<Bytes>::default()).unwrap();
-    let cut = sender.send_request(asked).await.unwrap().into_body().collect().await;
-    assert!(cut.is_err(), "half an answer is not taken for a whole one");
+    for path in ["/half", "/events"] {
+        let asked = request("GET", path).body(Full::<Bytes>::default()).unwrap();
+        let cut = sender.send_request(asked).await.unwrap().into_body().collect().await;
+        assert!(cut.is_err(), "half an answer is not taken for a whole one");
+    }
 }
 
 #[tokio::test]
