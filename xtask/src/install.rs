@@ -24,6 +24,10 @@ pub(crate) enum Need {
     Testssl,
     /// Pebble, Let's Encrypt's certificate authority for tests.
     Pebble,
+    /// nginx: a server of files behind the edge.
+    Nginx,
+    /// GnuPG: it makes signatures that rule sets are installed by.
+    Gnupg,
 }
 
 /// Something that is not there and could not be installed.
@@ -43,6 +47,8 @@ impl Need {
             Self::ModSecurity => "libmodsecurity",
             Self::Testssl => "testssl.sh",
             Self::Pebble => "Pebble",
+            Self::Nginx => "nginx",
+            Self::Gnupg => "GnuPG",
         }
     }
 
@@ -60,6 +66,8 @@ impl Need {
                 .any(|directory| Path::new(directory).join("modsecurity/modsecurity.h").is_file()),
             Self::Testssl => tools::find(&["testssl", "testssl.sh"]).is_some(),
             Self::Pebble => tools::find(&["pebble"]).is_some(),
+            Self::Nginx => tools::find(&["nginx"]).is_some() || Path::new("/usr/sbin/nginx").is_file(),
+            Self::Gnupg => ["gpg", "gpgv"].iter().all(|name| tools::find(&[name]).is_some()),
         }
     }
 
@@ -74,6 +82,8 @@ impl Need {
             Self::ModSecurity => &["libmodsecurity-dev"],
             Self::Testssl => &["testssl.sh", "openssl"],
             Self::Pebble => &["pebble"],
+            Self::Nginx => &["nginx"],
+            Self::Gnupg => &["gnupg", "gpgv"],
         }
     }
 }

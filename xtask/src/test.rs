@@ -83,7 +83,16 @@ pub(crate) fn run() -> ExitCode {
     let mut tally = Tally::default();
 
     step(&mut steps, "what tests need beyond Rust", || {
-        let needs = [Need::Postgres, Need::Browser, Need::Dkimpy, Need::ModSecurity, Need::Testssl, Need::Pebble];
+        let needs = [
+            Need::Postgres,
+            Need::Browser,
+            Need::Dkimpy,
+            Need::ModSecurity,
+            Need::Testssl,
+            Need::Pebble,
+            Need::Nginx,
+            Need::Gnupg,
+        ];
         missing = install::provide(&needs);
         for absent in &missing {
             println!("missing: {}: {}", absent.name, absent.reason);

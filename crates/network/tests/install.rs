@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -175,7 +176,7 @@ fn a_signature_is_one_of_the_key_over_the_archive() {
         }
         let key = ["--quick-generate-key", &format!("{who}@example.org"), "ed25519", "sign", "never"];
         if gpg(&home, &key).is_none() {
-            println!("SKIPPED: gpg is not installed or makes no keys");
+            let _ = writeln!(std::io::stderr(), "SKIPPED gpg: it is not installed or makes no keys");
             return;
         }
         let (key, bare, signature) =

@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, reason = "what is skipped is told")]
 
 use std::fs;
+use std::io::Write as _;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +12,7 @@ use letterkeep_waf::{Connection, Interruption, Limits, Transaction};
 fn below_target(path: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target").join(path);
     if !path.exists() {
-        println!("SKIPPED: `cargo xtask crs` has not fetched {}", path.display());
+        let _ = writeln!(std::io::stderr(), "SKIPPED rule sets: `cargo xtask crs` has not fetched {}", path.display());
     }
     path.exists().then_some(path)
 }

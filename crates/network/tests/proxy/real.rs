@@ -1,5 +1,6 @@
 //! The edge before servers that others wrote.
 
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -77,7 +78,7 @@ async fn serves_files(running: &Running, large: &[u8]) {
 #[tokio::test]
 async fn nginx_serves_through_it() {
     let Some(nginx) = find(&["nginx"]) else {
-        println!("SKIPPED: nginx is not installed");
+        let _ = writeln!(std::io::stderr(), "SKIPPED nginx: it is not installed");
         return;
     };
     let directory = tempfile::tempdir().unwrap();
@@ -116,7 +117,7 @@ async fn nginx_serves_through_it() {
 #[tokio::test]
 async fn the_server_of_python_serves_through_it() {
     let Some(python) = find(&["python3"]) else {
-        println!("SKIPPED: python3 is not installed");
+        let _ = writeln!(std::io::stderr(), "SKIPPED python3: it is not installed");
         return;
     };
     let directory = tempfile::tempdir().unwrap();
