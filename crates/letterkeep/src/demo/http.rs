@@ -52,7 +52,10 @@ impl Visitor {
 
     /// Sends a request without a cookie; a body makes it a POST of a form.
     pub(crate) async fn request(&mut self, path: &str, form: Option<&'static str>) -> anyhow::Result<Answer> {
-        let mut request = http::Request::builder().uri(path).header("host", &self.host);
+        // What mailboxes fetch with names itself too; rules take note of what does not.
+        let agent = concat!("Letterkeep-demo/", env!("CARGO_PKG_VERSION"));
+        let request = http::Request::builder().uri(path).header("host", &self.host);
+        let mut request = request.header("user-agent", agent).header("accept", "*/*");
         if form.is_some() {
             request = request.method("POST").header("content-type", "application/x-www-form-urlencoded");
         }

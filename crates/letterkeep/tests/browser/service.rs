@@ -109,7 +109,8 @@ impl Drop for Service {
 
 /// The directory of the OWASP Core Rule Set that the test command has fetched.
 fn core_rule_set() -> Option<PathBuf> {
-    let rules = PathBuf::from(std::env::var_os("LETTERKEEP_CRS")?);
+    // The current generation stands first.
+    let rules = std::env::split_paths(&std::env::var_os("LETTERKEEP_CRS")?).next()?;
     rules.parent().map(Path::to_owned)
 }
 
