@@ -28,6 +28,10 @@ pub(crate) enum Need {
     Nginx,
     /// GnuPG: it makes signatures that rule sets are installed by.
     Gnupg,
+    /// sqlmap, which looks for ways into the database.
+    Sqlmap,
+    /// wapiti, which looks for holes of other kinds too.
+    Wapiti,
 }
 
 /// Something that is not there and could not be installed.
@@ -49,6 +53,8 @@ impl Need {
             Self::Pebble => "Pebble",
             Self::Nginx => "nginx",
             Self::Gnupg => "GnuPG",
+            Self::Sqlmap => "sqlmap",
+            Self::Wapiti => "wapiti",
         }
     }
 
@@ -68,6 +74,8 @@ impl Need {
             Self::Pebble => tools::find(&["pebble"]).is_some(),
             Self::Nginx => tools::find(&["nginx"]).is_some() || Path::new("/usr/sbin/nginx").is_file(),
             Self::Gnupg => ["gpg", "gpgv"].iter().all(|name| tools::find(&[name]).is_some()),
+            Self::Sqlmap => tools::find(&["sqlmap"]).is_some(),
+            Self::Wapiti => tools::find(&["wapiti"]).is_some(),
         }
     }
 
@@ -84,6 +92,8 @@ impl Need {
             Self::Pebble => &["pebble"],
             Self::Nginx => &["nginx"],
             Self::Gnupg => &["gnupg", "gpgv"],
+            Self::Sqlmap => &["sqlmap"],
+            Self::Wapiti => &["wapiti"],
         }
     }
 }

@@ -5,6 +5,7 @@
 //! that is also the most common change here.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to its terminal")]
 
+mod attack;
 mod bench;
 mod crs;
 mod deny;
@@ -60,6 +61,8 @@ enum Verb {
         #[arg(long, default_value_t = crs::MUTANTS)]
         mutants: usize,
     },
+    /// Attack the running service with sqlmap and wapiti, for longer than the tests do
+    Attack,
     /// Check licences, bans, sources and known vulnerabilities of all dependencies (needs cargo-deny)
     Deny,
     /// Write the example files of contacts anew
@@ -86,6 +89,7 @@ fn run(verb: &Verb) -> Result<ExitCode> {
         Verb::Bench { filter } => bench::run(filter.as_deref()),
         Verb::Fuzz { target, seconds } => fuzz::run(target.as_deref(), *seconds),
         Verb::Crs { mutants } => crs::run(*mutants).map(|()| ExitCode::SUCCESS),
+        Verb::Attack => attack::run().map(|()| ExitCode::SUCCESS),
         Verb::Deny => deny::run(),
         Verb::ExampleContacts => example_contacts::run(tools::root()),
         Verb::Postgres => postgres::foreground(),

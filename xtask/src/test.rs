@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 
 use crate::install::{self, Missing, Need};
-use crate::{crs, deny, postgres, tidy, tools};
+use crate::{attack, crs, deny, postgres, tidy, tools};
 
 /// Where tests find the interpreter that can import dkimpy.
 const DKIMPY: &str = "LETTERKEEP_TEST_DKIMPY";
 
 /// Where tests find the directories with the Core Rule Set's rules, as in `PATH`.
-const CRS: &str = "LETTERKEEP_CRS";
+pub(crate) const CRS: &str = "LETTERKEEP_CRS";
 
 /// How one step ended.
 struct Step {
@@ -83,7 +83,7 @@ pub(crate) fn run() -> ExitCode {
     let mut tally = Tally::default();
 
     step(&mut steps, "what tests need beyond Rust", || {
-        let needs = [
+        let mut needs = vec![
             Need::Postgres,
             Need::Browser,
             Need::Dkimpy,
@@ -93,6 +93,7 @@ pub(crate) fn run() -> ExitCode {
             Need::Nginx,
             Need::Gnupg,
         ];
+        needs.extend(attack::NEEDS);
         missing = install::provide(&needs);
         for absent in &missing {
             println!("missing: {}: {}", absent.name, absent.reason);

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 #![expect(clippy::print_stderr, reason = "what led to a failure stands beside it")]
 
+mod excluded;
 mod house;
 mod payload;
 mod planted;
@@ -12,7 +13,7 @@ mod recorder;
 mod service;
 mod tool;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use letterkeep_model::{Clock as _, SystemClock, SystemEntropy};
@@ -22,6 +23,7 @@ use letterkeep_network::{
 };
 use letterkeep_testkit::skipped;
 
+use excluded::Excluded;
 use house::House;
 use planted::Planted;
 use recorder::{Exchange, Recorder};
@@ -106,7 +108,7 @@ async fn without_the_firewall_nothing_is_found() {
     tell("without the firewall", &exchanges);
     let attacks = exchanges.iter().filter(|exchange| payload::of(&exchange.request).is_some());
     assert!(attacks.count() > 100, "the tools have not attacked");
-    no_fault(&mut house, &exchanges);
+    no_fault(&house.service.end(), &exchanges);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -114,25 +116,34 @@ async fn with_the_firewall_no_attack_reaches_the_service() {
     if !there() {
         return;
     }
-    for rules in &rule_sets() {
+    let own = Excluded::own();
+    // The short run takes what stands there when nobody has installed anything.
+    let sets = rule_sets().into_iter().take(if Extent::wanted().is_long() { 2 } else { 1 });
+    for rules in &sets.collect::<Vec<_>>() {
         let mut house = House::start(Some(rules)).await;
         attack(&house, Extent::wanted()).await;
         let exchanges = house.recorder.exchanges();
         tell(&format!("the service, behind {rules:?}"), &exchanges);
+        let log = house.service.end();
+        let refused = refused(&log);
         let (refused, passed): (Vec<&Exchange>, Vec<&Exchange>) =
-            exchanges.iter().partition(|exchange| matches!(exchange.status, 400 | 403));
-        let passed: Vec<String> = passed.into_iter().map(|exchange| exchange.request.clone()).collect();
+            exchanges.iter().partition(|exchange| refused.contains(exchange.id.as_str()));
+        let passed: Vec<String> = passed.into_iter().map(|exchange| own.leave_out(&exchange.request)).collect();
         nothing_came_through(rules, &passed);
+        assert!(refused.iter().all(|exchange| exchange.status == 403));
+        assert!(!house.service.decisions().is_empty());
         let attacks = refused.iter().filter(|exchange| payload::of(&exchange.request).is_some()).count();
         assert!(attacks > 100, "the tools have not attacked");
-        // The service answers 403 too, but then the firewall has nothing to keep.
-        let forbidden = refused.iter().filter(|exchange| exchange.status == 403).count();
-        let decisions = house.service.decisions().len();
-        assert!(decisions >= forbidden, "{forbidden} were refused, {decisions} decisions are kept");
         // The pages of the service themselves are let through.
         assert!(exchanges.iter().any(|exchange| exchange.request == "GET /contacts\n" && exchange.status == 200));
-        no_fault(&mut house, &exchanges);
+        no_fault(&log, &exchanges);
     }
+}
+
+/// The ids of the requests that the firewall says it has refused. (Its file of decisions begins anew when it is large.)
+fn refused(log: &str) -> BTreeSet<&str> {
+    let ids = log.lines().filter_map(|line| line.split_once(" a request was refused request=\"")?.1.split('"').next());
+    ids.collect()
 }
 
 /// Everything that the tools try, logged in and not. Nothing may be found.
@@ -182,10 +193,9 @@ async fn attack(house: &House, extent: Extent) {
 }
 
 /// Whatever the tools did, the service has not failed at it.
-fn no_fault(house: &mut House, exchanges: &[Exchange]) {
+fn no_fault(log: &str, exchanges: &[Exchange]) {
     let faults: Vec<&Exchange> = exchanges.iter().filter(|exchange| exchange.status >= 500).collect();
     assert!(faults.is_empty(), "the service failed at {faults:#?}");
-    let log = house.service.end();
     let lines: Vec<&str> = log.lines().filter(|line| line.contains(" ERROR ") || line.contains("panicked")).collect();
     assert!(lines.is_empty(), "the service logged {lines:#?}");
     assert!(log.contains(" INFO serving "), "the log is read at the wrong place");

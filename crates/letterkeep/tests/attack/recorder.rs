@@ -8,6 +8,8 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
+use http::HeaderValue;
+use http::header::SET_COOKIE;
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1::handshake;
 use hyper_util::rt::TokioIo;
@@ -26,6 +28,8 @@ pub(crate) struct Exchange {
     pub(crate) request: String,
     /// How it was answered.
     pub(crate) status: u16,
+    /// What the edge calls it.
+    pub(crate) id: String,
 }
 
 /// A running recorder.
@@ -85,7 +89,8 @@ async fn pass_on(State(shared): State<Arc<Shared>>, request: Request) -> Respons
     let response = ask(&shared, http::Request::from_parts(parts, Full::new(body))).await;
     // Whatever else the edge does with a request that it does not want, it may also end the connection.
     let response = response.unwrap_or_else(|| http::StatusCode::BAD_REQUEST.into_response());
-    shared.exchanges.lock().unwrap().push(Exchange { request: text, status: response.status().as_u16() });
+    let id = response.headers().get("x-request-id").map_or("", |id| id.to_str().unwrap()).to_owned();
+    shared.exchanges.lock().unwrap().push(Exchange { request: text, status: response.status().as_u16(), id });
     response
 }
 
@@ -98,5 +103,15 @@ async fn ask(shared: &Shared, request: http::Request<Full<Bytes>>) -> Option<Res
     let (mut parts, body) = response.into_parts();
     let body = body.collect().await.ok()?.to_bytes();
     parts.headers.remove(http::header::TRANSFER_ENCODING);
+    // The tool speaks plain HTTP, and would not send a secure cookie back.
+    let cookies: Vec<String> = parts.headers.get_all(SET_COOKIE).iter().filter_map(insecure).collect();
+    parts.headers.remove(SET_COOKIE);
+    for cookie in cookies {
+        parts.headers.append(SET_COOKIE, cookie.parse().ok()?);
+    }
     Some(Response::from_parts(parts, Body::from(body)))
+}
+
+fn insecure(cookie: &HeaderValue) -> Option<String> {
+    Some(cookie.to_str().ok()?.split(';').filter(|part| part.trim() != "Secure").collect::<Vec<_>>().join(";"))
 }

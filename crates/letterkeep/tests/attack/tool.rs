@@ -100,7 +100,7 @@ const MODULES: &str = "sql,xss,permanentxss,file,exec,crlf,redirect";
 pub(crate) async fn wapiti(target: &Target<'_>, pages: &[String], extent: Extent) -> Vec<String> {
     let place = tempfile::tempdir().unwrap();
     let report = place.path().join("report.json");
-    let (scan, attack) = if extent.is_long() { ("120", "300") } else { ("10", "12") };
+    let (scan, attack) = if extent.is_long() { ("120", "300") } else { ("5", "5") };
     let mut command = Command::new("wapiti");
     command
         .args(["--scope", "folder", "-m", MODULES, "--flush-session", "--no-bugreport", "-v", "0", "-f", "json"])
