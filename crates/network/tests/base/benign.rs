@@ -22,6 +22,11 @@ pub(crate) const ALL: &[Put<'_>] = &[
     Form("phone", "+49 (0) 30 / 123 45-67"),
     Form("birthday", "1985-02-29"),
     Form("password", "kYz#7'\"x)qL--9;pW|a&b"),
+    // Quotes, parentheses and dots side by side, and lines that begin like commands.
+    Form("text", "Er sagte: „Quitten“ (\"Cydonia\")... und ging."),
+    Form("text", "Unser '(neuer)' Katalog (\"Herbst\")."),
+    Form("text", "Inhalt:\nSet mit drei Gläsern;\nid-Karte bitte mitbringen; danke"),
+    Form("text", "Siehe /Service und etc."),
     // Searches.
     Query("select from our union of products"),
     Query("select the best offer where price is low and order by date"),
