@@ -50,7 +50,8 @@ async fn planted_holes_are_found_and_the_edge_covers_them() {
     for probe in &probes {
         assert!(tool::sqlmap(&target, probe, extent).await, "sqlmap does not find the hole in {}", probe.path);
     }
-    let found = tool::wapiti(&target, &[], extent).await;
+    // There are few pages, which are attacked to the end: how busy the machine is must not decide what is found.
+    let found = tool::wapiti(&target, &[], Extent::Long).await;
     for (kind, path) in HOLES {
         let is_found = found.iter().any(|line| line.starts_with(kind) && line.contains(path));
         assert!(is_found, "wapiti does not find {kind} in {path}: {found:#?}");
@@ -65,7 +66,7 @@ async fn planted_holes_are_found_and_the_edge_covers_them() {
             let found = tool::sqlmap(&target, probe, extent).await;
             assert!(!found, "sqlmap finds the hole in {} behind {rules:?}", probe.path);
         }
-        let found = tool::wapiti(&target, &[], extent).await;
+        let found = tool::wapiti(&target, &[], Extent::Long).await;
         let is_expected = |line: &String| uncovered(rules).iter().any(|kind| line.starts_with(kind));
         assert!(found.iter().all(is_expected), "wapiti finds holes behind {rules:?}: {found:#?}");
         tell(&format!("planted, behind {rules:?}"), &covered.recorder.exchanges());
