@@ -191,6 +191,7 @@ async fn attack(house: &House, extent: Extent) {
     let inside = pages(&["/contacts", "/lists/new", &contact, &list, &campaign]);
     let found = tool::wapiti(&user, &inside, extent).await;
     assert!(found.is_empty(), "wapiti finds, logged in: {found:#?}");
+    assert_eq!(house.recorder.look("/contacts", &house.cookie).await, 200, "the session has ended on the way");
 }
 
 /// Whatever the tools did, the service has not failed at it.

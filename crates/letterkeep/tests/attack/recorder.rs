@@ -67,6 +67,12 @@ impl Recorder {
         &self.base
     }
 
+    /// Asks for a page itself, unrecorded; yields the status.
+    pub(crate) async fn look(&self, path: &str, cookie: &str) -> u16 {
+        let request = http::Request::get(path).header("host", "localhost").header("cookie", cookie);
+        ask(&self.shared, request.body(Full::default()).unwrap()).await.unwrap().status().as_u16()
+    }
+
     pub(crate) fn exchanges(&self) -> Vec<Exchange> {
         self.shared.exchanges.lock().unwrap().clone()
     }

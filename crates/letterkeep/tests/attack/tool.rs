@@ -100,7 +100,7 @@ const MODULES: &str = "sql,xss,permanentxss,file,exec,crlf,redirect";
 pub(crate) async fn wapiti(target: &Target<'_>, pages: &[String], extent: Extent) -> Vec<String> {
     let place = tempfile::tempdir().unwrap();
     let report = place.path().join("report.json");
-    let (scan, attack) = if extent.is_long() { ("120", "300") } else { ("5", "5") };
+    let (scan, attack) = if extent.is_long() { ("120", "120") } else { ("5", "5") };
     let mut command = Command::new("wapiti");
     command
         .args(["--scope", "folder", "-m", MODULES, "--flush-session", "--no-bugreport", "-v", "0", "-f", "json"])
@@ -118,7 +118,7 @@ pub(crate) async fn wapiti(target: &Target<'_>, pages: &[String], extent: Extent
         command.arg("-s").arg(format!("{}{page}", target.base));
     }
     command.args(target.cookie.iter().flat_map(|cookie| ["-H".to_owned(), format!("Cookie: {cookie}")]));
-    let limit = Duration::from_secs(if extent.is_long() { 3000 } else { 240 });
+    let limit = Duration::from_secs(if extent.is_long() { 1500 } else { 240 });
     let said = run(command, &place, limit).await;
     let text = std::fs::read_to_string(&report).unwrap_or_else(|error| panic!("wapiti has no report: {error}\n{said}"));
     let report: serde_json::Value = serde_json::from_str(&text).unwrap();
