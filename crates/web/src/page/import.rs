@@ -10,7 +10,7 @@ mod upload;
 use axum::body::Body;
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use http::HeaderMap;
 use letterkeep_account::Action;
 use letterkeep_audience::import::progress::{newest, progress as progress_of};
@@ -222,7 +222,8 @@ async fn rejects(Path(import): Path<String>, Desk { visit, mut tx }: Desk) -> Re
         }
     });
     let day = import.created_at.to_string().chars().take(10).collect::<String>();
-    Ok(download("text/csv; charset=utf-8", &format!("letterkeep-refused-{day}.csv"), Body::from_stream(pieces)))
+    // Compression asks once more after the end.
+    Ok(download("text/csv; charset=utf-8", &format!("letterkeep-refused-{day}.csv"), Body::from_stream(pieces.fuse())))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use http::{HeaderValue, header};
 use letterkeep_audience::export::{Export, ExportError, Format, Options};
 use maud::html;
@@ -73,7 +73,8 @@ pub(super) async fn send(Sent { visit, form, .. }: Sent) -> Result<Response, Pro
             }
         }
     });
-    Ok(download(kind, &format!("letterkeep-contacts-{}.{ending}", day(&visit)), Body::from_stream(pieces)))
+    // Compression asks once more after the end.
+    Ok(download(kind, &format!("letterkeep-contacts-{}.{ending}", day(&visit)), Body::from_stream(pieces.fuse())))
 }
 
 fn day(visit: &Visit) -> String {
