@@ -12,6 +12,7 @@ mod deny;
 mod example_contacts;
 mod fuzz;
 mod install;
+mod load;
 mod postgres;
 mod test;
 mod tidy;
@@ -47,6 +48,8 @@ enum Verb {
         /// Only benches whose name contains this
         filter: Option<String>,
     },
+    /// Put the edge under load for some minutes and print what it takes: idle and slow clients, attacks, new rules
+    Load,
     /// Feed the parsers of foreign input with random bytes (needs a nightly Rust and cargo-fuzz)
     Fuzz {
         /// One target of `fuzz/`; all of them, one after the other, if left out
@@ -87,6 +90,7 @@ fn run(verb: &Verb) -> Result<ExitCode> {
         Verb::Tidy => tidy::check(tools::root()).map(|()| ExitCode::SUCCESS),
         Verb::Vendor { check } => vendor::run(*check),
         Verb::Bench { filter } => bench::run(filter.as_deref()),
+        Verb::Load => load::run(),
         Verb::Fuzz { target, seconds } => fuzz::run(target.as_deref(), *seconds),
         Verb::Crs { mutants } => crs::run(*mutants).map(|()| ExitCode::SUCCESS),
         Verb::Attack => attack::run().map(|()| ExitCode::SUCCESS),
