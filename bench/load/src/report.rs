@@ -4,6 +4,7 @@
 /// What was found so far. Rows are printed as they come.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
+    rows: usize,
     failures: Vec<String>,
 }
 
@@ -13,7 +14,8 @@ impl Report {
         Self::default()
     }
 
-    pub(crate) fn row(&self, what: &str, figure: &str) {
+    pub(crate) fn row(&mut self, what: &str, figure: &str) {
+        self.rows += 1;
         println!("| {what} | {figure} |");
     }
 
@@ -24,13 +26,13 @@ impl Report {
         }
     }
 
-    /// Prints what did not hold. Whether there is nothing.
+    /// Prints what did not hold. Whether there is nothing, and something was measured at all.
     pub(crate) fn close(self) -> bool {
         println!();
         for failure in &self.failures {
             println!("FAILED: {failure}");
         }
-        self.failures.is_empty()
+        self.rows > 0 && self.failures.is_empty()
     }
 }
 

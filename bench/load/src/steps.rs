@@ -98,8 +98,8 @@ impl Shares {
     }
 
     fn end(&self, server: &Server, requests: u64) -> Result<String> {
-        let used = server.cpu()? - self.server;
-        let clients = process::cpu(std::process::id())? - self.clients;
+        let used = server.cpu()?.saturating_sub(self.server);
+        let clients = process::cpu(std::process::id())?.saturating_sub(self.clients);
         let share = |used: Duration| 100.0 * used.as_secs_f64() / self.since.elapsed().as_secs_f64();
         let each = used.as_secs_f64() * 1e6 / requests.max(1) as f64;
         Ok(format!("{:.0} % / {:.0} %, {each:.0} µs a request", share(used), share(clients)))
@@ -209,6 +209,7 @@ async fn slow(server: &mut Server, scale: Scale, report: &mut Report) -> Result<
     let left = server.open().await?.saturating_sub(before);
     expect_honest(&tally, "beside slow clients", report);
     report.expect(ended.is_some() && left == 0, || format!("{left} of {all} slow clients were not ended"));
+    let ended = ended.filter(|_| left == 0);
     let when = ended.map_or_else(|| "never".to_owned(), |ended| format!("{:.1} s", ended.as_secs_f64()));
     let name =
         format!("{} slow writers and {} slow readers ended after (limit 3 s)", scale.slow_writers, scale.slow_readers);
