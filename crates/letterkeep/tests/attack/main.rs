@@ -188,7 +188,7 @@ async fn attack(house: &House, extent: Extent) {
     let pages = |pages: &[&str]| pages.iter().map(|page| (*page).to_owned()).collect::<Vec<_>>();
     let found = tool::wapiti(&guest, &pages(&["/log-in?next=/contacts", "/sign-up"]), extent).await;
     assert!(found.is_empty(), "wapiti finds, without logging in: {found:#?}");
-    let inside = pages(&["/contacts", "/lists/new", &contact, &list, &campaign]);
+    let inside = pages(&["/contacts", "/contacts/export", "/lists/new", &contact, &list, &campaign]);
     let found = tool::wapiti(&user, &inside, extent).await;
     assert!(found.is_empty(), "wapiti finds, logged in: {found:#?}");
     assert_eq!(house.recorder.look("/contacts", &house.cookie).await, 200, "the session has ended on the way");
