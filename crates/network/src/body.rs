@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::inspection::Inspection;
 
@@ -15,7 +16,11 @@ use crate::inspection::Inspection;
 pub struct EdgeBody(Kind);
 
 enum Kind {
-    Whole(Option<Bytes>),
+    /// With the room that it takes in the edge's memory.
+    Whole {
+        bytes: Option<Bytes>,
+        _room: Option<OwnedSemaphorePermit>,
+    },
     Streamed(Streamed),
 }
 
@@ -28,6 +33,9 @@ pub enum BodyRefused {
     /// It has more bytes than the route takes.
     #[error("the body is too large")]
     TooLarge,
+    /// Too many bodies are kept at this moment.
+    #[error("there is no room for the body now")]
+    NoRoom,
     /// The client went away, or sent what is no body.
     #[error("the body did not arrive")]
     Broken,
@@ -79,9 +87,9 @@ struct Streamed {
 }
 
 impl EdgeBody {
-    /// A complete body.
-    pub(crate) fn whole(bytes: Bytes) -> Self {
-        Self(Kind::Whole((!bytes.is_empty()).then_some(bytes)))
+    /// A complete body. `room` is free again when the service has done with it.
+    pub(crate) fn whole(bytes: Bytes, room: Option<OwnedSemaphorePermit>) -> Self {
+        Self(Kind::Whole { bytes: (!bytes.is_empty()).then_some(bytes), _room: room })
     }
 
     /// A body of at most `limit` bytes that is looked at while it arrives.
@@ -96,21 +104,21 @@ impl Body for EdgeBody {
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyRefused>>> {
         match &mut self.get_mut().0 {
-            Kind::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Kind::Whole { bytes, .. } => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Kind::Streamed(streamed) => streamed.poll(context).map(|piece| piece.map(|piece| piece.map(Frame::data))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.0 {
-            Kind::Whole(bytes) => bytes.is_none(),
+            Kind::Whole { bytes, .. } => bytes.is_none(),
             Kind::Streamed(streamed) => streamed.ended,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
-            Kind::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Kind::Whole { bytes, .. } => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             // What is left of it plus the piece that is held: known if the client has told the length.
             Kind::Streamed(streamed) => {
                 let held = streamed.held.as_ref().map_or(0, |held| held.len() as u64);

@@ -19,6 +19,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::{Body, Incoming};
 use letterkeep_model::{Clock, Entropy, Network};
 use letterkeep_waf::Interruption;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::BoxError;
 
 use crate::body::{BodyRefused, EdgeBody, Fate};
@@ -65,6 +66,8 @@ pub struct EdgeSettings {
     pub in_flight: usize,
     /// The same for one client. More are answered 429.
     pub in_flight_per_client: usize,
+    /// Bytes of all bodies together that are kept until they are complete. What finds no room is answered 503.
+    pub body_memory: usize,
     /// What answers carry if the service says nothing else.
     pub headers: ResponseHeaders,
     /// The path that answers "ok" before every limit.
@@ -82,6 +85,7 @@ impl Default for EdgeSettings {
             session_cookie: None,
             in_flight: 1024,
             in_flight_per_client: 128,
+            body_memory: 256 << 20,
             headers: ResponseHeaders::default(),
             health: Some("/health".to_owned()),
         }
@@ -99,6 +103,8 @@ struct Shared {
     settings: EdgeSettings,
     firewall: Option<Firewall>,
     gate: Gate,
+    /// Room for bodies, in KiB.
+    bodies: Arc<Semaphore>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
 }
@@ -120,7 +126,8 @@ impl<S> Edge<S> {
         entropy: Arc<dyn Entropy>,
     ) -> Self {
         let gate = Gate::new(&settings);
-        Self { service, shared: Arc::new(Shared { settings, firewall, gate, clock, entropy }) }
+        let bodies = Arc::new(Semaphore::new(settings.body_memory >> 10));
+        Self { service, shared: Arc::new(Shared { settings, firewall, gate, bodies, clock, entropy }) }
     }
 }
 
@@ -248,8 +255,10 @@ impl Shared {
             let body = EdgeBody::streamed(incoming, policy.body_bytes, fate.clone());
             return Ok(Passed { request: Request::from_parts(parts, body), fate });
         }
-        let body = match tokio::time::timeout(policy.body_time, collect(incoming, policy.body_bytes)).await {
-            Ok(Ok(body)) => body,
+        let arrived = collect(incoming, policy.body_bytes, Some(&self.bodies));
+        let (body, room) = match tokio::time::timeout(policy.body_time, arrived).await {
+            Ok(Ok(arrived)) => arrived,
+            Ok(Err(BodyRefused::NoRoom)) => return Err((StatusCode::SERVICE_UNAVAILABLE, inspection)),
             Ok(Err(BodyRefused::TooLarge)) => return Err((StatusCode::PAYLOAD_TOO_LARGE, inspection)),
             Ok(Err(_)) => return Err((StatusCode::BAD_REQUEST, inspection)),
             Err(_) => return Err((StatusCode::REQUEST_TIMEOUT, inspection)),
@@ -265,7 +274,7 @@ impl Shared {
         if parts.headers.remove(TRANSFER_ENCODING).is_some() {
             parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
         }
-        let request = Request::from_parts(parts, EdgeBody::whole(body));
+        let request = Request::from_parts(parts, EdgeBody::whole(body, room));
         Ok(Passed { request, fate: Fate::of(inspection) })
     }
 
@@ -287,7 +296,7 @@ impl Shared {
             self.keep(Some(inspection), subject);
             return answer::refusal(StatusCode::FORBIDDEN, &id.0);
         }
-        let Ok(body) = collect(body, ANSWER_BYTES as u64).await else {
+        let Ok((body, _)) = collect(body, ANSWER_BYTES as u64, None).await else {
             self.keep(Some(inspection), subject);
             return answer::refusal(StatusCode::BAD_GATEWAY, &id.0);
         };
@@ -375,8 +384,14 @@ async fn look_at_body(mut inspection: Inspection, body: Bytes) -> (Option<Inspec
     tokio::task::spawn_blocking(look).await.unwrap_or((None, Some(died)))
 }
 
-/// Reads a body of at most `limit` bytes. Trailers are left out: nobody has looked at them.
-async fn collect(mut incoming: impl Body<Data = Bytes> + Unpin, limit: u64) -> Result<Bytes, BodyRefused> {
+/// Reads a body of at most `limit` bytes, as long as there is room in `memory`, which is taken as it arrives. Trailers are
+/// left out: nobody has looked at them.
+async fn collect(
+    mut incoming: impl Body<Data = Bytes> + Unpin,
+    limit: u64,
+    memory: Option<&Arc<Semaphore>>,
+) -> Result<(Bytes, Option<OwnedSemaphorePermit>), BodyRefused> {
+    let mut room: Option<OwnedSemaphorePermit> = None;
     let mut first: Option<Bytes> = None;
     let mut all = BytesMut::new();
     let mut length = 0;
@@ -385,6 +400,14 @@ async fn collect(mut incoming: impl Body<Data = Bytes> + Unpin, limit: u64) -> R
         length += piece.len() as u64;
         if length > limit {
             return Err(BodyRefused::TooLarge);
+        }
+        if let Some(memory) = memory {
+            let kilobytes = u32::try_from(piece.len().div_ceil(1024)).unwrap_or(u32::MAX);
+            let more = memory.clone().try_acquire_many_owned(kilobytes).map_err(|_| BodyRefused::NoRoom)?;
+            match &mut room {
+                Some(room) => room.merge(more),
+                None => room = Some(more),
+            }
         }
         // Most bodies come in one piece and are not copied.
         match first.take() {
@@ -396,5 +419,5 @@ async fn collect(mut incoming: impl Body<Data = Bytes> + Unpin, limit: u64) -> R
             }
         }
     }
-    Ok(first.unwrap_or_else(|| all.freeze()))
+    Ok((first.unwrap_or_else(|| all.freeze()), room))
 }

@@ -320,6 +320,23 @@ async fn under_overload_only_health_is_answered() {
 }
 
 #[tokio::test]
+async fn bodies_take_no_more_memory_together_than_they_may() {
+    let settings = EdgeSettings { body_memory: 64 << 10, ..EdgeSettings::default() };
+    let running = Arc::new(Running::start(settings).await);
+    let form = format!("text={}", "lorem+ipsum+".repeat(3500));
+    let (other, body) = (running.clone(), form.clone());
+    let waiting = tokio::spawn(async move { other.ask("POST", "/wait", FORM, body.as_bytes()).await.status() });
+    while running.calls() < 1 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(running.ask("POST", "/form", FORM, form.as_bytes()).await.status(), 503);
+    assert_eq!(running.ask("POST", "/form", FORM, b"text=small").await.status(), 200);
+    running.gate.add_permits(1);
+    assert_eq!(waiting.await.unwrap(), 200);
+    assert_eq!(running.ask("POST", "/form", FORM, form.as_bytes()).await.status(), 200, "there is room again");
+}
+
+#[tokio::test]
 async fn answers_carry_what_protects_browsers_and_hide_what_answers() {
     let settings = EdgeSettings::default();
     let headers = settings.headers.clone().with_transport_security();
