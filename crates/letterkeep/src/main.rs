@@ -55,6 +55,10 @@ Environment variables win over the configuration file, the command line over bot
   for example 10.1.0.0/16,::1), LETTERKEEP_SIGN_UP_OPEN (true, or false: then by invitation alone),
   LETTERKEEP_PASSPHRASE_FILE, LETTERKEEP_NEW_PASSPHRASE and LETTERKEEP_NEW_PASSPHRASE_FILE (for keys passphrase),
   LETTERKEEP_PASSWORD_BLOCKLIST, LETTERKEEP_PASSWORD_COST (19-mib or 46-mib),
+  LETTERKEEP_TLS_PLAIN_LISTEN (where plain HTTP leads to TLS), LETTERKEEP_ACME_DIRECTORY and
+  LETTERKEEP_ACME_CONTACT (for [tls.acme]), LETTERKEEP_TRUSTED_PROXIES (networks of proxies in front),
+  LETTERKEEP_CLIENT_RATE, LETTERKEEP_SESSION_RATE, LETTERKEEP_ACCOUNT_RATE (for example 600/30s, or off),
+  LETTERKEEP_FIREWALL (block, detect or off), LETTERKEEP_FIREWALL_RULES (found, built-in, or a directory),
   LETTERKEEP_OPS_LISTEN (an address of this machine for the operator's pages, or off),
   LETTERKEEP_LOG (error … trace), LETTERKEEP_LOG_FORMAT (text or json)";
 
