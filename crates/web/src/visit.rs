@@ -4,11 +4,14 @@
 //! serve those who are not logged in. The form is read and its token checked **before** the transaction begins, so a
 //! slow sender holds nothing up.
 
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 
 use axum::RequestExt as _;
-use axum::body::Bytes;
+use axum::body::{BodyDataStream, Bytes};
 use axum::extract::{FromRequest, FromRequestParts, Request};
+use futures_util::{Stream, StreamExt as _};
 use http::HeaderMap;
 use http::request::Parts;
 use letterkeep_account::organisation::Organisation;
@@ -207,12 +210,39 @@ pub struct UploadedFile {
     /// The name that the browser gives it, at most 255 characters. A claim; never a path of ours.
     pub name: String,
     field: multer::Field<'static>,
+    arriving: Arriving,
+}
+
+/// The body of an upload, read by its form and, when that has ended, to its own end: the firewall's verdict stands behind
+/// the last byte, which may come long after the last boundary.
+#[derive(Clone)]
+struct Arriving(Arc<Mutex<BodyDataStream>>);
+
+impl Stream for Arriving {
+    type Item = Result<Bytes, axum::Error>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).poll_next_unpin(context)
+    }
+}
+
+impl Arriving {
+    async fn end(&mut self) -> Result<(), Problem> {
+        while let Some(piece) = self.next().await {
+            piece.map_err(|_| Problem::Unreadable)?;
+        }
+        Ok(())
+    }
 }
 
 impl UploadedFile {
-    /// The next piece; `None` at the end.
+    /// The next piece; `None` at the end, when the whole request has arrived.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, Problem> {
-        self.field.chunk().await.map_err(|error| unreadable(&error))
+        let piece = self.field.chunk().await.map_err(|error| unreadable(&error))?;
+        if piece.is_none() {
+            self.arriving.end().await?;
+        }
+        Ok(piece)
     }
 }
 
@@ -225,13 +255,14 @@ impl FromRequest<House> for Upload {
         let kind = parts.headers.get(http::header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         let boundary = kind.and_then(|kind| multer::parse_boundary(kind).ok()).ok_or(Problem::Unreadable)?;
         let body = Request::from_parts(parts, body).into_limited_body().into_data_stream();
-        let mut multipart = multer::Multipart::new(body, boundary);
+        let mut arriving = Arriving(Arc::new(Mutex::new(body)));
+        let mut multipart = multer::Multipart::new(arriving.clone(), boundary);
         let mut pairs = Vec::new();
         let mut file = None;
         while let Some(mut field) = multipart.next_field().await.map_err(|error| unreadable(&error))? {
             if let Some(name) = field.file_name() {
                 let name: String = name.chars().filter(|letter| !letter.is_control()).take(255).collect();
-                file = (!name.is_empty()).then_some(UploadedFile { name, field });
+                file = (!name.is_empty()).then(|| UploadedFile { name, field, arriving: arriving.clone() });
                 break;
             }
             let name = field.name().unwrap_or_default().to_owned();
@@ -243,6 +274,9 @@ impl FromRequest<House> for Upload {
                 text.extend_from_slice(&chunk);
             }
             pairs.push((name, String::from_utf8(text).map_err(|_| Problem::Unreadable)?));
+        }
+        if file.is_none() {
+            arriving.end().await?;
         }
         let form = Fields::from_pairs(pairs);
         if !verify_csrf_token(&visit.token, form.text("csrf")) {
