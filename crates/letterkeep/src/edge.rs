@@ -72,8 +72,7 @@ pub(crate) fn firewall(config: &Config, own: &[Exclusion], clock: Arc<dyn Clock>
 }
 
 /// Uses other rules as soon as they are installed, and exclusions as soon as they are approved, without a restart, until
-/// `stop` turns true. They are loaded and tried
-/// beside the ones in use; what does not pass changes nothing.
+/// `stop` turns true. They are loaded and tried beside the ones in use; what does not pass changes nothing.
 pub(crate) async fn follow(firewall: Firewall, config: Config, own: Vec<Exclusion>, mut stop: watch::Receiver<bool>) {
     let (config, own) = (Arc::new(config), Arc::new(own));
     let seen_at = |data: &Path| {
@@ -92,11 +91,7 @@ pub(crate) async fn follow(firewall: Firewall, config: Config, own: Vec<Exclusio
         }
         known = seen;
         let (config, own) = (config.clone(), own.clone());
-        let loading = tokio::task::spawn_blocking(move || {
-            let set = rules_of(&config.firewall, &config.data, &own)?;
-            rules::self_test(&set).context("trying the new rules")?;
-            anyhow::Ok(set)
-        });
+        let loading = tokio::task::spawn_blocking(move || rules_of(&config.firewall, &config.data, &own));
         match loading.await {
             Ok(Ok(set)) => {
                 tracing::info!(
@@ -125,7 +120,7 @@ pub(crate) fn rules_settings(settings: &FirewallSettings, own: &[Exclusion]) -> 
     }
 }
 
-/// The set that the configuration names, loaded.
+/// The set that the configuration names, loaded and tried.
 pub(crate) fn rules_of(settings: &FirewallSettings, data: &Path, own: &[Exclusion]) -> anyhow::Result<RuleSet> {
     let origin = match &settings.rules {
         RulesFrom::Found => rules::find(data, Path::new("/"))?,
@@ -134,7 +129,9 @@ pub(crate) fn rules_of(settings: &FirewallSettings, data: &Path, own: &[Exclusio
     };
     let approved = approved::read(data)?;
     let exclusions: Vec<Exclusion> = own.iter().chain(&approved).cloned().collect();
-    rules::load(&origin, &rules_settings(settings, &exclusions)).context("loading the firewall's rules")
+    let set = rules::load(&origin, &rules_settings(settings, &exclusions)).context("loading the firewall's rules")?;
+    rules::self_test(&set).context("trying the firewall's rules")?;
+    Ok(set)
 }
 
 fn is_local(public_url: &str) -> bool {

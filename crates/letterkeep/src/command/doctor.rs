@@ -5,7 +5,6 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use letterkeep_model::{Id, kind};
-use letterkeep_network::rules;
 use letterkeep_store::audit::{self, Chain};
 use letterkeep_store::{KeyStoreError, Schema, Tx, account, queue};
 
@@ -120,12 +119,11 @@ fn firewall(config: &Config) -> Finding {
     }
     let loaded = own_exclusions().map_err(anyhow::Error::from);
     let loaded = loaded.and_then(|own| edge::rules_of(&config.firewall, &config.data, &own));
-    let tried = loaded.and_then(|set| Ok((rules::self_test(&set)?, set)));
-    match tried {
-        Ok((_, set)) if config.firewall.mode == FirewallMode::Detect => {
+    match loaded {
+        Ok(set) if config.firewall.mode == FirewallMode::Detect => {
             Note(format!("the firewall only tells, it refuses nothing ({} {})", set.name, set.version))
         }
-        Ok((_, set)) => Good(format!("the firewall refuses by {} {}, {} rules", set.name, set.version, set.len())),
+        Ok(set) => Good(format!("the firewall refuses by {} {}, {} rules", set.name, set.version, set.len())),
         Err(error) => Bad(format!("the firewall: {error:#}"), "see: letterkeep rules show".into()),
     }
 }
